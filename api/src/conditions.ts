@@ -1,0 +1,57 @@
+/** Condition types and reasons. Reasons are API: clients switch on them, messages are for people. */
+import * as z from 'zod';
+
+export const conditionTypes = {
+  /** Top-level summary of a LongPOTraining. */
+  succeeded: 'Succeeded',
+  /** Top-level summary of a LongPOServing. */
+  ready: 'Ready',
+  /** False while the cluster refuses something that the controller wants. */
+  resourcesReconciled: 'ResourcesReconciled',
+  /** True once the model was read and the plan fits it. */
+  planned: 'Planned',
+} as const;
+
+export const reasons = {
+  pending: 'Pending',
+  fetching: 'Fetching',
+  generating: 'Generating',
+  training: 'Training',
+  verifying: 'Verifying',
+  serving: 'Serving',
+  completed: 'Completed',
+  modelInvalid: 'ModelInvalid',
+  planInvalid: 'PlanInvalid',
+  planFits: 'Fits',
+  dataInvalid: 'DataInvalid',
+  checkpointInvalid: 'CheckpointInvalid',
+  restartsExhausted: 'RestartsExhausted',
+  configInvalid: 'ConfigInvalid',
+  doesNotFit: 'DoesNotFit',
+  nonFiniteLoss: 'NonFiniteLoss',
+  reconciled: 'Reconciled',
+  applyFailed: 'ApplyFailed',
+  starting: 'Starting',
+  available: 'Available',
+  unavailable: 'Unavailable',
+} as const;
+
+export type Reason = (typeof reasons)[keyof typeof reasons];
+
+export const condition = z
+  .strictObject({
+    type: z.string(),
+    status: z.enum(['True', 'False', 'Unknown']),
+    reason: z.string(),
+    message: z.string(),
+    observedGeneration: z.int(),
+    lastTransitionTime: z.string(),
+  })
+  .describe('One observation of the object, as in metav1.Condition.');
+
+export type Condition = z.infer<typeof condition>;
+
+export const conditions = z
+  .array(condition)
+  .max(16)
+  .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
