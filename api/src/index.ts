@@ -4,6 +4,7 @@ export * from './conditions.ts';
 export * from './generation.ts';
 export * from './group.ts';
 export * from './hyperparameters.ts';
+export * from './kubernetes.ts';
 export * from './labels.ts';
 export * from './longpo-serving.ts';
 export * from './longpo-training.ts';
