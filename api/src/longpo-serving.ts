@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { conditions } from './conditions.ts';
 import { apiVersion, kinds } from './group.ts';
-import { metadata, modelUri } from './object-meta.ts';
+import { folderUri, metadata } from './object-meta.ts';
 import { quantization } from './pod-contract/role-config.ts';
 
 export const servingSettings = z.strictObject({
@@ -19,7 +19,9 @@ export const servingSettings = z.strictObject({
 
 export const longpoServingSpec = z
   .strictObject({
-    model: z.strictObject({ uri: modelUri }),
+    model: z.strictObject({
+      uri: folderUri.describe('Folder of the model: pvc://<claim>/<path> or an absolute path.'),
+    }),
     storage: z.strictObject({ claimName: z.string().min(1).max(63).default('longpo') }).prefault({}),
     replicas: z.int().min(0).max(1).default(1),
     ...servingSettings.shape,

@@ -12,6 +12,7 @@ export const dnsLabel = z.string().regex(/^[a-z]([-a-z0-9]*[a-z0-9])?$/, {
 export const metadata = z.looseObject({
   name: dnsLabel.max(nameLimit),
   namespace: dnsLabel.max(63).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
 });
 
 export const modelUri = z

@@ -1,0 +1,104 @@
+/** The Job of a batch role: one core Indexed Job per stage and attempt. Pure. */
+import {
+  exitCodes,
+  fatalExitCodes,
+  type Job,
+  labels,
+  type PodFailurePolicyRule,
+  type Role,
+  type Service,
+} from '@longpo/api';
+import type { Resource } from '../cluster.ts';
+import { managedLabels, type Owner, ownerReference, withDesiredHash } from './ownership.ts';
+import { buildRolePod } from './role-pod.ts';
+
+export interface RoleJob {
+  name: string;
+  owner: Owner;
+  role: Role;
+  /** Empty for fetch. */
+  stage: string;
+  attempt: number;
+  image: string;
+  claimName: string;
+  config: object;
+  reportUrl: string;
+  pods: number;
+  maxFailures: number;
+  env?: Record<string, string>;
+}
+
+/** A preempted pod and a pod that asks to be started again do not count; bad input ends the Job at once. */
+const podFailurePolicy: PodFailurePolicyRule[] = [
+  { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+  { action: 'Ignore', onExitCodes: { operator: 'In', values: [exitCodes.tryAgain] } },
+  { action: 'FailJob', onExitCodes: { operator: 'In', values: [...fatalExitCodes] } },
+];
+
+/** Long enough for a step checkpoint of a large model. */
+const gracePeriodSeconds = 120;
+
+export type JobResource = Job & Resource;
+export type ServiceResource = Service & Resource;
+
+export function buildRoleJob(job: RoleJob): JobResource {
+  const jobLabels = {
+    ...managedLabels,
+    [labels.training]: job.owner.name,
+    [labels.role]: job.role,
+    [labels.attempt]: String(job.attempt),
+    ...(job.stage === '' ? {} : { [labels.stage]: job.stage }),
+  };
+  const template = buildRolePod({
+    role: job.role,
+    image: job.image,
+    claimName: job.claimName,
+    config: job.config,
+    labels: jobLabels,
+    reportUrl: job.reportUrl,
+    restartPolicy: 'Never',
+    gracePeriodSeconds,
+    ...(job.env === undefined ? {} : { env: job.env }),
+  });
+  if (job.pods > 1 && template.spec) template.spec.subdomain = job.name;
+  return withDesiredHash({
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name: job.name,
+      namespace: job.owner.namespace,
+      labels: jobLabels,
+      ownerReferences: [ownerReference(job.owner)],
+    },
+    spec: {
+      completionMode: 'Indexed',
+      completions: job.pods,
+      parallelism: job.pods,
+      backoffLimitPerIndex: job.maxFailures,
+      podReplacementPolicy: 'Failed',
+      podFailurePolicy: { rules: podFailurePolicy },
+      template,
+    },
+  });
+}
+
+/** Gives the pods of a Job stable names, also before they are ready: ranks must find each other to become so. */
+export function buildHeadlessService(job: JobResource, port: number): ServiceResource {
+  const owner = job.metadata.ownerReferences ?? [];
+  return withDesiredHash({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name: job.metadata.name,
+      namespace: job.metadata.namespace,
+      labels: job.metadata.labels ?? {},
+      ownerReferences: owner,
+    },
+    spec: {
+      clusterIP: 'None',
+      publishNotReadyAddresses: true,
+      selector: { 'batch.kubernetes.io/job-name': job.metadata.name },
+      ports: [{ name: 'rendezvous', port }],
+    },
+  });
+}

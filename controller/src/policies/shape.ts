@@ -1,0 +1,38 @@
+/** Ranks and pods of a stage, and whether the model can be split that way. Pure. */
+import type { LongPOTrainingSpec, ModelFacts, TrainingStage } from '@longpo/api';
+
+export interface Shape {
+  worldSize: number;
+  processesPerPod: number;
+  pods: number;
+}
+
+/** GPUs of a common node; beyond that a stage spreads over pods. */
+const defaultProcessesPerPod = 8;
+
+export function shapeOf({ parallelism }: TrainingStage): Shape {
+  const worldSize = parallelism.sequence * parallelism.data;
+  const processesPerPod = parallelism.processesPerPod ?? Math.min(worldSize, defaultProcessesPerPod);
+  return { worldSize, processesPerPod, pods: Math.ceil(worldSize / processesPerPod) };
+}
+
+/** Problems that only the model's shape reveals; each names the field, the value, the rule and the fix. */
+export function shapeProblems(spec: LongPOTrainingSpec, model: ModelFacts): string[] {
+  const problems: string[] = [];
+  for (const [i, stage] of spec.stages.entries()) {
+    const field = `spec.stages[${i}].parallelism`;
+    const { sequence } = stage.parallelism;
+    const { worldSize, processesPerPod } = shapeOf(stage);
+    if (sequence > model.attentionHeads)
+      problems.push(
+        `${field}.sequence is ${sequence}, but the model has ${model.attentionHeads} query heads and Ulysses splits heads: ` +
+          `use 1 to ${model.attentionHeads}`,
+      );
+    if (worldSize % processesPerPod !== 0)
+      problems.push(
+        `${field}.processesPerPod is ${processesPerPod}, but sequence x data = ${worldSize} ranks do not divide by it: ` +
+          `use a divisor of ${worldSize}`,
+      );
+  }
+  return problems;
+}

@@ -1,0 +1,35 @@
+/** The only writer of the reconcilers: children first, removals, then one status patch if the status changed. */
+import { isDeepStrictEqual } from 'node:util';
+import { desiredHashAnnotation } from '@longpo/api';
+import { type Cluster, fieldManagers, type Resource, type ResourceRef, refOf } from '../cluster.ts';
+import type { Logger } from '../logger.ts';
+import type { Plan } from './plan.ts';
+
+/** Jobs are made once: their template is immutable, and a queue controller owns parts of them afterwards. */
+function isUpToDate(current: Resource | undefined, desired: Resource): boolean {
+  if (current === undefined) return false;
+  if (desired.kind === 'Job') return true;
+  const hash = (object: Resource) => object.metadata.annotations?.[desiredHashAnnotation];
+  return hash(current) === hash(desired);
+}
+
+export async function act(
+  cluster: Cluster,
+  ref: ResourceRef,
+  currentStatus: object | undefined,
+  plan: Plan,
+  logger: Logger,
+): Promise<void> {
+  for (const desired of plan.apply) {
+    const child = refOf(desired);
+    if (isUpToDate(await cluster.get(child), desired)) continue;
+    await cluster.apply(desired, fieldManagers.controller);
+    logger.info('applied', { child: `${child.kind}/${child.name}` });
+  }
+  for (const child of plan.remove) {
+    await cluster.remove(child);
+    logger.info('removed', { child: `${child.kind}/${child.name}` });
+  }
+  if (!isDeepStrictEqual(currentStatus, plan.status))
+    await cluster.patchStatus(ref, plan.status, fieldManagers.controller);
+}

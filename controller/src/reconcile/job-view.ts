@@ -1,0 +1,98 @@
+/** A Job and its pods as the policies read them. Pure. */
+import {
+  completionIndexAnnotation,
+  exitCodes,
+  jobNameLabel,
+  labels,
+  type Pod,
+  type PodResult,
+  podResult,
+} from '@longpo/api';
+import type { Resource } from '../cluster.ts';
+import type { JobResource } from '../objects/role-job.ts';
+
+export type PodResource = Pod & Resource;
+
+export interface PodFailure {
+  pod: string;
+  exitCode: number;
+  code: string;
+  message: string;
+}
+
+export interface JobView {
+  name: string;
+  role: string;
+  stage: string;
+  attempt: number;
+  state: 'Running' | 'Complete' | 'Failed';
+  /** Failed pods that count towards the limit. */
+  countedFailures: number;
+  /** When the Job ended, as the Job controller wrote it. */
+  finishedAt: string | undefined;
+  /** Result of the succeeded pod with the lowest index. */
+  result: PodResult | undefined;
+  /** The newest failure. */
+  lastFailure: PodFailure | undefined;
+}
+
+const terminated = (pod: PodResource) => pod.status?.containerStatuses?.[0]?.state?.terminated;
+
+function parseResult(pod: PodResource): PodResult | undefined {
+  const message = terminated(pod)?.message;
+  if (message === undefined || message === '') return undefined;
+  try {
+    const parsed = podResult.safeParse(JSON.parse(message));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    return undefined; // a crash may leave text there; the exit code still tells
+  }
+}
+
+function failureOf(pod: PodResource): PodFailure {
+  const ended = terminated(pod);
+  const error = parseResult(pod)?.error;
+  return {
+    pod: pod.metadata.name,
+    exitCode: ended?.exitCode ?? -1,
+    code: error?.code ?? pod.status?.reason ?? ended?.reason ?? 'Error',
+    message:
+      error?.message ??
+      pod.status?.message ??
+      `container ended with exit code ${ended?.exitCode ?? 'unknown'}`,
+  };
+}
+
+function countsTowardsLimit(pod: PodResource): boolean {
+  const disrupted = pod.status?.conditions?.some((c) => c.type === 'DisruptionTarget' && c.status === 'True');
+  return !disrupted && terminated(pod)?.exitCode !== exitCodes.tryAgain;
+}
+
+const index = (pod: PodResource) => Number(pod.metadata.annotations?.[completionIndexAnnotation] ?? 0);
+const finishedAt = (pod: PodResource) => terminated(pod)?.finishedAt ?? '';
+
+export function viewJob(job: JobResource, pods: PodResource[]): JobView {
+  const own = pods.filter((pod) => pod.metadata.labels?.[jobNameLabel] === job.metadata.name);
+  const failed = own
+    .filter((pod) => pod.status?.phase === 'Failed')
+    .sort((a, b) => finishedAt(a).localeCompare(finishedAt(b)));
+  const succeeded = own
+    .filter((pod) => pod.status?.phase === 'Succeeded')
+    .sort((a, b) => index(a) - index(b));
+  const ended = job.status?.conditions?.find(
+    (c) => (c.type === 'Complete' || c.type === 'Failed') && c.status === 'True',
+  );
+  const newest = failed.at(-1);
+  const first = succeeded[0];
+  return {
+    name: job.metadata.name,
+    role: job.metadata.labels?.[labels.role] ?? '',
+    stage: job.metadata.labels?.[labels.stage] ?? '',
+    attempt: Number(job.metadata.labels?.[labels.attempt] ?? 1),
+    state: ended === undefined ? 'Running' : ended.type === 'Complete' ? 'Complete' : 'Failed',
+    countedFailures: failed.filter(countsTowardsLimit).length,
+    finishedAt: ended?.lastTransitionTime,
+    result: first && parseResult(first),
+    lastFailure: newest && failureOf(newest),
+  };
+}
