@@ -13,6 +13,7 @@ import type { Logger } from './logger.ts';
 import type { DeploymentResource } from './objects/serving.ts';
 import type { ProgressStore } from './progress/store.ts';
 import { act } from './reconcile/act.ts';
+import type { PodResource } from './reconcile/job-view.ts';
 import { observeTraining, ownerOf, parseServing, servingType, trainingType } from './reconcile/observe.ts';
 import { decideServing } from './reconcile/serving/decide.ts';
 import { decideTraining } from './reconcile/training/decide.ts';
@@ -45,10 +46,13 @@ const controllerOf =
     return owner && `${metadata.namespace}/${owner.name}`;
   };
 
-const labelled: KeyOf = ({ metadata }) => {
-  const training = metadata.labels?.[labels.training];
-  return training && `${metadata.namespace}/${training}`;
-};
+/** The training or serving that a pod's label names: pods are owned by what lies between. */
+const labelled =
+  (label: string): KeyOf =>
+  ({ metadata }) => {
+    const name = metadata.labels?.[label];
+    return name && `${metadata.namespace}/${name}`;
+  };
 
 export async function startController(dependencies: ControllerDependencies): Promise<Controller> {
   const { cluster, logger } = dependencies;
@@ -69,10 +73,11 @@ export async function startController(dependencies: ControllerDependencies): Pro
   const sources: [type: ResourceType, keyOf: KeyOf, queue: WorkQueue][] = [
     [trainingType, itself, trainings],
     [jobs, controllerOf(trainingType.kind), trainings],
-    [pods, labelled, trainings],
+    [pods, labelled(labels.training), trainings],
     [servingType, controllerOf(trainingType.kind), trainings],
     [servingType, itself, servings],
     [deployments, controllerOf(servingType.kind), servings],
+    [pods, labelled(labels.serving), servings],
   ];
   const ends = await Promise.all(
     sources.map(([type, keyOf, queue]) =>
@@ -118,12 +123,14 @@ async function reconcileServing(
   if (object === undefined || object.metadata.deletionTimestamp !== undefined) return;
   const serving = parseServing(object);
   const deployment = await deps.cluster.get({ ...deployments, namespace: ref.namespace, name: ref.name });
+  const ownPods = await deps.cluster.list(pods, ref.namespace, { [labels.serving]: ref.name });
   const plan = decideServing(
     {
       serving,
       owner: ownerOf({ ...object, apiVersion }),
       generation: object.metadata.generation ?? 0,
       deployment: deployment as DeploymentResource | undefined,
+      pods: ownPods as PodResource[],
     },
     deps.settings,
     deps.now(),

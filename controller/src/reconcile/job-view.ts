@@ -38,8 +38,10 @@ export interface JobView {
 
 const terminated = (pod: PodResource) => pod.status?.containerStatuses?.[0]?.state?.terminated;
 
-function parseResult(pod: PodResource): PodResult | undefined {
-  const message = terminated(pod)?.message;
+const parseResult = (pod: PodResource): PodResult | undefined =>
+  parseTerminationMessage(terminated(pod)?.message);
+
+export function parseTerminationMessage(message: string | undefined): PodResult | undefined {
   if (message === undefined || message === '') return undefined;
   try {
     const parsed = podResult.safeParse(JSON.parse(message));

@@ -1,5 +1,11 @@
 /** decide for LongPOServing: a Deployment and a Service, and whether it answers. Pure. */
-import { conditionTypes, type LongPOServing, type LongPOServingStatus, reasons } from '@longpo/api';
+import {
+  conditionTypes,
+  fatalExitCodes,
+  type LongPOServing,
+  type LongPOServingStatus,
+  reasons,
+} from '@longpo/api';
 import type { Owner } from '../../objects/ownership.ts';
 import {
   buildServingDeployment,
@@ -9,6 +15,7 @@ import {
 } from '../../objects/serving.ts';
 import { settleConditions } from '../../policies/condition.ts';
 import type { Settings } from '../../settings.ts';
+import { type PodResource, parseTerminationMessage } from '../job-view.ts';
 import type { Plan } from '../plan.ts';
 
 export interface ObservedServing {
@@ -16,16 +23,27 @@ export interface ObservedServing {
   owner: Owner;
   generation: number;
   deployment: DeploymentResource | undefined;
+  pods: PodResource[];
+}
+
+/** A server that ended with a code that a restart cannot mend: its own error says what to do. */
+function fatalError(pods: PodResource[]): string | undefined {
+  for (const pod of pods) {
+    const status = pod.status?.containerStatuses?.[0];
+    const ended = status?.state?.terminated ?? status?.lastState?.terminated;
+    if (ended === undefined || !fatalExitCodes.some((code) => code === ended.exitCode)) continue;
+    const error = parseTerminationMessage(ended.message)?.error;
+    return error ? `[${error.code}] ${error.message}` : `the server ended with exit code ${ended.exitCode}`;
+  }
+  return undefined;
 }
 
 export function decideServing(subject: ObservedServing, settings: Settings, now: Date): Plan {
-  const { serving, owner, generation, deployment } = subject;
+  const { serving, owner, generation, deployment, pods } = subject;
   const ready = deployment?.status?.readyReplicas ?? 0;
   const wanted = serving.spec.replicas;
   const available = wanted > 0 && ready >= wanted;
-  const failure = deployment?.status?.conditions?.find(
-    ({ type, status }) => type === 'Progressing' && status === 'False',
-  );
+  const failure = available ? undefined : fatalError(pods);
   const status: LongPOServingStatus = {
     observedGeneration: generation,
     replicas: deployment?.status?.replicas ?? 0,
@@ -37,9 +55,7 @@ export function decideServing(subject: ObservedServing, settings: Settings, now:
           type: conditionTypes.ready,
           status: available ? 'True' : 'False',
           reason: available ? reasons.available : failure ? reasons.unavailable : reasons.starting,
-          message: available
-            ? `${ready} of ${wanted} replicas answer`
-            : (failure?.message ?? `${ready} of ${wanted} replicas answer`),
+          message: failure ?? `${ready} of ${wanted} replicas answer`,
         },
       ],
       serving.status?.conditions,

@@ -15,7 +15,7 @@ import { shapeProblems } from '../../policies/shape.ts';
 import type { Settings } from '../../settings.ts';
 import type { ObservedTraining } from '../observe.ts';
 import type { Plan } from '../plan.ts';
-import { decideStage, isReady, retriedAt, type StageDecision, uriOf } from './stage.ts';
+import { decideStage, isReady, retriedAt, type StageDecision, servingFailure, uriOf } from './stage.ts';
 import { fetchJob, type JobContext } from './stage-jobs.ts';
 import { stepOf } from './step.ts';
 
@@ -171,8 +171,10 @@ function serveLast(
     ...settings,
   });
   const ready = isReady(observed.servings.get(owner.name));
+  const failure = servingFailure(observed.servings.get(owner.name));
   return {
     ...finished,
+    ...(failure === undefined ? {} : { failure }),
     ...(ready ? {} : { reason: reasons.serving, message: `waiting for LongPOServing ${owner.name}` }),
     state: ready ? 'Succeeded' : 'Serving',
     apply: [wanted],

@@ -2,7 +2,15 @@
  * One stage: generate, train, verify. Pure. Each step looks only at the children, so a controller that starts in
  * the middle of a stage goes on where its children are.
  */
-import type { GenerateResult, LongPOServing, StageStatus, TrainingStage, TrainResult } from '@longpo/api';
+import {
+  conditionTypes,
+  type GenerateResult,
+  type LongPOServing,
+  reasons,
+  type StageStatus,
+  type TrainingStage,
+  type TrainResult,
+} from '@longpo/api';
 import type { Resource, ResourceRef } from '../../cluster.ts';
 import { generatorServingName } from '../../objects/names.ts';
 import { buildTrainingServing } from '../../objects/serving.ts';
@@ -26,6 +34,16 @@ export function isReady(serving: LongPOServing | undefined): boolean {
   return (
     serving?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
   );
+}
+
+/** A serving that will never be ready as it is, as a failure of the training that waits for it. */
+export function servingFailure(serving: LongPOServing | undefined): TerminalFailure | undefined {
+  const ready = serving?.status?.conditions?.find(({ type }) => type === conditionTypes.ready);
+  if (ready?.reason !== reasons.unavailable) return undefined;
+  return {
+    reason: reasons.unavailable,
+    message: `LongPOServing ${serving?.metadata.name}: ${ready.message}`,
+  };
 }
 
 /** URI of a path that a role reported: below the volume root, or absolute. */
@@ -76,7 +94,8 @@ export function decideStage(
       const decision = outcome('Generating', step, {});
       // The generator is started once its server answers: until then it would only wait.
       const apply = server.ready ? [...server.apply, ...decision.apply] : server.apply;
-      return { ...decision, apply, remove: server.remove };
+      const failure = decision.failure ?? servingFailure(observed.servings.get(servingName));
+      return { ...decision, apply, remove: server.remove, ...(failure === undefined ? {} : { failure }) };
     }
     data = dataStatus(step.result);
     // Training needs the machine that the server holds, so it waits until the server is gone.
