@@ -1,0 +1,62 @@
+/**
+ * Keys and values of every slot: one mapping a layer for keys, one for values, each [slot, head, position, dim].
+ * Reserved for the full context, present only where written. Slots lie side by side so that one run may later cover
+ * several of them.
+ */
+import { Mapping, pageBytes } from './mapping.ts';
+
+export interface KvShape {
+  readonly layers: number;
+  readonly slots: number;
+  readonly heads: number;
+  readonly headDim: number;
+  /** Positions that a slot must hold at least. */
+  readonly positions: number;
+}
+
+const floatBytes = Float32Array.BYTES_PER_ELEMENT;
+const greatestCommonDivisor = (a: number, b: number): number =>
+  b === 0 ? a : greatestCommonDivisor(b, a % b);
+
+export class KvCache {
+  readonly shape: KvShape;
+  /** Positions of a slot, rounded up so that every head starts on a page of its own. */
+  readonly capacity: number;
+  readonly headBytes: number;
+  readonly slotBytes: number;
+  readonly #layers: readonly (readonly [keys: Mapping, values: Mapping])[];
+
+  constructor(shape: KvShape) {
+    this.shape = shape;
+    const rowBytes = shape.headDim * floatBytes;
+    const rowsPerPage = pageBytes / greatestCommonDivisor(rowBytes, pageBytes);
+    this.capacity = Math.ceil(shape.positions / rowsPerPage) * rowsPerPage;
+    this.headBytes = this.capacity * rowBytes;
+    this.slotBytes = this.headBytes * shape.heads;
+    this.#layers = Array.from({ length: shape.layers }, () => [this.#reserve(), this.#reserve()]);
+  }
+
+  #reserve(): Mapping {
+    return new Mapping(this.slotBytes * this.shape.slots);
+  }
+
+  /** Addresses of a slot's buffers: keys and values of layer 0, of layer 1, ... */
+  addresses(slot: number): bigint[] {
+    const offset = BigInt(slot * this.slotBytes);
+    return this.#layers.flatMap(([keys, values]) => [keys.address + offset, values.address + offset]);
+  }
+
+  /** Gives the pages of a slot's positions from `length` on back to the system. */
+  truncate(slot: number, length: number): void {
+    const kept = length * this.shape.headDim * floatBytes;
+    for (const mapping of this.#layers.flat()) {
+      for (let head = 0; head < this.shape.heads; head++) {
+        mapping.release(slot * this.slotBytes + head * this.headBytes + kept, this.headBytes - kept);
+      }
+    }
+  }
+
+  free(): void {
+    for (const mapping of this.#layers.flat()) mapping.unmap();
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * The decoder as one ONNX graph. Hidden states are [batch, tokens, hidden]; keys and values live in buffers of the
+ * caller that are input and output at once. Only the positions that `logits_at` names reach the last MLP and head.
+ */
+import type { Architecture } from '../architecture.ts';
+import { embeddingName, finalNormName, headName, layerPrefix, type Tensors } from '../tensors.ts';
+import { elementType, OnnxGraph } from './onnx.ts';
+import {
+  floatProjections,
+  type Projections,
+  type QuantizedLayout,
+  quantizedProjections,
+} from './projections.ts';
+
+export const decoderInputs = ['input_ids', 'logits_at', 'seqlens_k', 'total_length', 'cos', 'sin'] as const;
+export const pastNames = (layer: number): [string, string] => [`past_key.${layer}`, `past_value.${layer}`];
+export const presentNames = (layer: number): [string, string] => [
+  `present_key.${layer}`,
+  `present_value.${layer}`,
+];
+
+export interface QuantizedWeights extends QuantizedLayout {
+  readonly tensors: Tensors;
+}
+
+interface Context {
+  readonly graph: OnnxGraph;
+  readonly architecture: Architecture;
+  readonly projections: Projections;
+}
+
+interface Hidden {
+  /** The normalised input of the next block. */
+  readonly normed: string;
+  readonly residual: string;
+}
+
+/** `tensors` are the model's own files; `quantized` replaces all of them but the embedding's rows. */
+export function decoderGraph(
+  architecture: Architecture,
+  tensors: Tensors,
+  quantized: QuantizedWeights | null,
+): Uint8Array {
+  const graph = new OnnxGraph();
+  const projections = quantized
+    ? quantizedProjections(graph, quantized.tensors, quantized)
+    : floatProjections(graph, tensors);
+  const context: Context = { graph, architecture, projections };
+  declareInputs(context);
+  const embedded = embed(context, tensors);
+  const scale = projections.vector(`${layerPrefix(0)}input_layernorm.weight`);
+  let hidden: Hidden = { normed: norm(context, embedded, scale, 'normed.0'), residual: embedded };
+  for (let layer = 0; layer < architecture.layers; layer++) hidden = decoderLayer(context, layer, hidden);
+  projections.project(hidden.normed, headName(architecture), null, 'logits');
+  graph.output('logits', elementType.FLOAT, ['batch', 'positions', architecture.vocabularySize]);
+  declareOutputs(context);
+  return graph.encode();
+}
+
+function declareInputs({ graph, architecture }: Context): void {
+  const half = architecture.headDim / 2;
+  graph.input('input_ids', elementType.INT64, ['batch', 'tokens']);
+  graph.input('logits_at', elementType.INT64, ['positions']);
+  graph.input('seqlens_k', elementType.INT32, ['batch']);
+  graph.input('total_length', elementType.INT32, []);
+  graph.input('cos', elementType.FLOAT, ['capacity', half]);
+  graph.input('sin', elementType.FLOAT, ['capacity', half]);
+  const shape = ['batch', architecture.keyValueHeads, 'capacity', architecture.headDim];
+  for (let layer = 0; layer < architecture.layers; layer++) {
+    for (const name of pastNames(layer)) graph.input(name, elementType.FLOAT, shape);
+  }
+}
+
+function declareOutputs({ graph, architecture }: Context): void {
+  const shape = ['batch', architecture.keyValueHeads, 'capacity', architecture.headDim];
+  for (let layer = 0; layer < architecture.layers; layer++) {
+    for (const name of presentNames(layer)) graph.output(name, elementType.FLOAT, shape);
+  }
+}
+
+/** Rows of the embedding are taken as stored and cast after: the table itself is never copied. */
+function embed({ graph }: Context, tensors: Tensors): string {
+  const tensor = tensors.get(embeddingName);
+  if (!tensor) throw new Error(`no tensor ${embeddingName}`);
+  const rows = graph.node('Gather', [graph.external(tensor), 'input_ids'], ['embedded:stored']);
+  if (tensor.dtype === 'F32') return rows;
+  return graph.node('Cast', [rows], ['embedded'], { attributes: { to: { int: elementType.FLOAT } } });
+}
+
+function norm({ graph, architecture }: Context, x: string, scale: string, output: string): string {
+  return graph.node('SimplifiedLayerNormalization', [x, scale], [output], {
+    attributes: { epsilon: { float: architecture.normEpsilon }, axis: { int: -1 }, stash_type: { int: 1 } },
+  });
+}
+
+/** residual + x, and its norm, in one pass. */
+function addAndNorm(
+  { graph, architecture }: Context,
+  hidden: string,
+  x: string,
+  scale: string,
+  at: string,
+): Hidden {
+  const outputs = [`${at}normed`, '', '', `${at}residual`];
+  graph.node('SkipSimplifiedLayerNormalization', [hidden, x, scale], outputs, {
+    domain: 'com.microsoft',
+    attributes: { epsilon: { float: architecture.normEpsilon } },
+  });
+  return { normed: `${at}normed`, residual: `${at}residual` };
+}
+
+function decoderLayer(context: Context, layer: number, hidden: Hidden): Hidden {
+  const { architecture, projections, graph } = context;
+  const prefix = layerPrefix(layer);
+  const last = layer === architecture.layers - 1;
+  const attended = attention(context, layer, hidden.normed);
+  // After the last attention the tokens no longer meet, so the others need not go on.
+  const take = (x: string): string =>
+    last ? graph.node('Gather', [x, 'logits_at'], [`${x}:taken`], { attributes: { axis: { int: 1 } } }) : x;
+  const bias = architecture.outputBias ? `${prefix}self_attn.o_proj.bias` : null;
+  const mixed = projections.project(
+    take(attended),
+    `${prefix}self_attn.o_proj.weight`,
+    bias,
+    `${prefix}mixed`,
+  );
+  const scale = projections.vector(`${prefix}post_attention_layernorm.weight`);
+  const middle = addAndNorm(context, take(hidden.residual), mixed, scale, `${prefix}post_attention.`);
+  const out = feedForward(context, prefix, middle.normed);
+  const nextScale = last ? finalNormName : `${layerPrefix(layer + 1)}input_layernorm.weight`;
+  return addAndNorm(context, middle.residual, out, projections.vector(nextScale), `${prefix}output.`);
+}
+
+function attention(context: Context, layer: number, x: string): string {
+  const { graph, architecture, projections } = context;
+  const prefix = `${layerPrefix(layer)}self_attn.`;
+  const weights = ['q_proj', 'k_proj', 'v_proj'].map((name) => `${prefix}${name}.weight`);
+  const biases = architecture.queryKeyValueBias
+    ? ['q_proj', 'k_proj', 'v_proj'].map((n) => `${prefix}${n}.bias`)
+    : null;
+  const projected = projections.projectStack(x, weights, biases, `${prefix}qkv`);
+  const [query = '', key = '', value = ''] = architecture.queryKeyNorm
+    ? normalizedHeads(context, prefix, projected)
+    : projected;
+  const inputs = [query, key, value, ...pastNames(layer), 'seqlens_k', 'total_length', 'cos', 'sin'];
+  return graph.node('GroupQueryAttention', inputs, [`${prefix}attended`, ...presentNames(layer)], {
+    domain: 'com.microsoft',
+    attributes: {
+      num_heads: { int: architecture.queryHeads },
+      kv_num_heads: { int: architecture.keyValueHeads },
+      do_rotary: { int: 1 },
+      rotary_interleaved: { int: 0 },
+    },
+  });
+}
+
+/** Qwen3 normalises every head of queries and keys before the rotation. */
+function normalizedHeads(context: Context, prefix: string, projected: readonly string[]): string[] {
+  const { graph, architecture, projections } = context;
+  const { queryHeads, keyValueHeads, headDim } = architecture;
+  const [query = '', key = '', value = ''] =
+    projected.length === 3 ? projected : split(context, prefix, projected);
+  const perHead = (x: string, heads: number, scale: string): string => {
+    const apart = graph.constant(`${x}:heads`, [0, 0, heads, headDim]);
+    const together = graph.constant(`${x}:width`, [0, 0, heads * headDim]);
+    const rows = graph.node('Reshape', [x, apart], [`${x}:apart`]);
+    const normed = norm(context, rows, projections.vector(`${prefix}${scale}.weight`), `${x}:normed`);
+    return graph.node('Reshape', [normed, together], [`${x}:together`]);
+  };
+  return [perHead(query, queryHeads, 'q_norm'), perHead(key, keyValueHeads, 'k_norm'), value];
+}
+
+function split({ graph, architecture }: Context, prefix: string, [packed = '']: readonly string[]): string[] {
+  const { queryHeads, keyValueHeads, headDim } = architecture;
+  const widths = [queryHeads, keyValueHeads, keyValueHeads].map((heads) => heads * headDim);
+  const outputs = ['q', 'k', 'v'].map((name) => `${prefix}${name}`);
+  graph.node('Split', [packed, graph.constant(`${prefix}widths`, widths)], outputs, {
+    attributes: { axis: { int: -1 } },
+  });
+  return outputs;
+}
+
+function feedForward({ graph, projections }: Context, prefix: string, x: string): string {
+  const gate = projections.project(x, `${prefix}mlp.gate_proj.weight`, null, `${prefix}gate`);
+  const up = projections.project(x, `${prefix}mlp.up_proj.weight`, null, `${prefix}up`);
+  const sigmoid = graph.node('Sigmoid', [gate], [`${prefix}sigmoid`]);
+  const silu = graph.node('Mul', [gate, sigmoid], [`${prefix}silu`]);
+  const product = graph.node('Mul', [silu, up], [`${prefix}product`]);
+  return projections.project(product, `${prefix}mlp.down_proj.weight`, null, `${prefix}down`);
+}

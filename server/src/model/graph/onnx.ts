@@ -1,0 +1,117 @@
+/** An ONNX model under construction. Field numbers are those of onnx.proto. */
+import type { Dtype, Tensor } from '../safetensors.ts';
+import { Message } from './protobuf.ts';
+
+/** TensorProto.DataType */
+export const elementType = { FLOAT: 1, UINT8: 2, INT32: 6, INT64: 7, FLOAT16: 10, BFLOAT16: 16 } as const;
+export type ElementType = (typeof elementType)[keyof typeof elementType];
+
+const ofDtype: Record<Dtype, ElementType> = {
+  F32: elementType.FLOAT,
+  BF16: elementType.BFLOAT16,
+  F16: elementType.FLOAT16,
+  U8: elementType.UINT8,
+};
+
+/** A number is an INT if written `int`, a FLOAT if written `float`; bare numbers would hide which one ONNX reads. */
+export type Attribute = { readonly int: number } | { readonly float: number };
+
+export interface NodeOptions {
+  readonly domain?: 'com.microsoft';
+  readonly attributes?: Readonly<Record<string, Attribute>>;
+}
+
+/** Dimensions are numbers, or names that may differ from run to run. */
+export type Dimensions = readonly (number | string)[];
+
+const irVersion = 10;
+const opset = 21;
+const external = 1;
+const attributeType = { float: 1, int: 2 };
+
+export class OnnxGraph {
+  readonly #nodes: Message[] = [];
+  readonly #initializers = new Map<string, Message>();
+  readonly #inputs: Message[] = [];
+  readonly #outputs: Message[] = [];
+
+  /** Adds a node and returns the name of its first output; '' leaves an optional input or output out. */
+  node(op: string, inputs: readonly string[], outputs: readonly string[], options: NodeOptions = {}): string {
+    const message = new Message();
+    for (const name of inputs) message.string(1, name);
+    for (const name of outputs) message.string(2, name);
+    message.string(3, outputs.find((name) => name !== '') ?? op).string(4, op);
+    for (const [name, value] of Object.entries(options.attributes ?? {})) {
+      message.message(5, attribute(name, value));
+    }
+    if (options.domain) message.string(7, options.domain);
+    this.#nodes.push(message);
+    return outputs[0] ?? '';
+  }
+
+  /** An initializer whose data stays where it is in the tensor's file. */
+  external(tensor: Tensor): string {
+    if (this.#initializers.has(tensor.name)) return tensor.name;
+    const message = new Message();
+    for (const dimension of tensor.shape) message.int(1, dimension);
+    message.int(2, ofDtype[tensor.dtype]).string(8, tensor.name);
+    const place = { location: tensor.file.slice(1), offset: `${tensor.offset}`, length: `${tensor.bytes}` };
+    for (const [key, value] of Object.entries(place)) {
+      message.message(13, new Message().string(1, key).string(2, value));
+    }
+    this.#initializers.set(tensor.name, message.int(14, external));
+    return tensor.name;
+  }
+
+  constant(name: string, values: readonly number[]): string {
+    const data = new BigInt64Array(values.map(BigInt));
+    const message = new Message().int(1, values.length).int(2, elementType.INT64).string(8, name);
+    this.#initializers.set(name, message.bytes(9, new Uint8Array(data.buffer)));
+    return name;
+  }
+
+  input(name: string, type: ElementType, dimensions: Dimensions): string {
+    this.#inputs.push(valueInfo(name, type, dimensions));
+    return name;
+  }
+
+  output(name: string, type: ElementType, dimensions: Dimensions): void {
+    this.#outputs.push(valueInfo(name, type, dimensions));
+  }
+
+  encode(): Uint8Array {
+    const graph = new Message();
+    for (const node of this.#nodes) graph.message(1, node);
+    graph.string(2, 'decoder');
+    for (const initializer of this.#initializers.values()) graph.message(5, initializer);
+    for (const input of this.#inputs) graph.message(11, input);
+    for (const output of this.#outputs) graph.message(12, output);
+    return new Message()
+      .int(1, irVersion)
+      .string(2, 'longpo')
+      .message(7, graph)
+      .message(8, new Message().string(1, '').int(2, opset))
+      .message(8, new Message().string(1, 'com.microsoft').int(2, 1))
+      .encode();
+  }
+}
+
+function attribute(name: string, value: Attribute): Message {
+  const message = new Message().string(1, name);
+  return 'int' in value
+    ? message.int(3, value.int).int(20, attributeType.int)
+    : message.float(2, value.float).int(20, attributeType.float);
+}
+
+function valueInfo(name: string, type: ElementType, dimensions: Dimensions): Message {
+  const shape = new Message();
+  for (const dimension of dimensions) {
+    const message = new Message();
+    shape.message(
+      1,
+      typeof dimension === 'number' ? message.int(1, dimension) : message.string(2, dimension),
+    );
+  }
+  const tensorType = new Message().int(1, type).message(2, shape);
+  return new Message().string(1, name).message(2, new Message().message(1, tensorType));
+}
