@@ -1,13 +1,8 @@
 /** The decoder of one model, ready to run: session, keys and values, and the small tensors of a step. */
 import type { Architecture } from '../model/architecture.ts';
-import {
-  decoderGraph,
-  decoderInputs,
-  pastNames,
-  presentNames,
-  type QuantizedWeights,
-} from '../model/graph/decoder.ts';
+import { decoderGraph, decoderInputs, pastNames, presentNames } from '../model/graph/decoder.ts';
 import { elementType } from '../model/graph/onnx.ts';
+import type { QuantizedWeights } from '../model/graph/projections.ts';
 import type { Tensors } from '../model/tensors.ts';
 import { Arena, type NativeBlock } from './memory/arena.ts';
 import { KvCache } from './memory/kv-cache.ts';

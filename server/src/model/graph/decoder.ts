@@ -8,7 +8,7 @@ import { elementType, OnnxGraph } from './onnx.ts';
 import {
   floatProjections,
   type Projections,
-  type QuantizedLayout,
+  type QuantizedWeights,
   quantizedProjections,
 } from './projections.ts';
 
@@ -18,10 +18,6 @@ export const presentNames = (layer: number): [string, string] => [
   `present_key.${layer}`,
   `present_value.${layer}`,
 ];
-
-export interface QuantizedWeights extends QuantizedLayout {
-  readonly tensors: Tensors;
-}
 
 interface Context {
   readonly graph: OnnxGraph;
@@ -43,7 +39,7 @@ export function decoderGraph(
 ): Uint8Array {
   const graph = new OnnxGraph();
   const projections = quantized
-    ? quantizedProjections(graph, quantized.tensors, quantized)
+    ? quantizedProjections(graph, tensors, quantized)
     : floatProjections(graph, tensors);
   const context: Context = { graph, architecture, projections };
   declareInputs(context);

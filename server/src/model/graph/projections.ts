@@ -1,4 +1,5 @@
 /** Linear layers of the graph: float32 on the model's own files, or quantised weights from the cache. */
+import type { Tensor } from '../safetensors.ts';
 import type { Tensors } from '../tensors.ts';
 import { elementType, type OnnxGraph } from './onnx.ts';
 
@@ -53,8 +54,9 @@ export function floatProjections(graph: OnnxGraph, tensors: Tensors): Projection
   };
 }
 
-export interface QuantizedLayout {
-  readonly bits: 4 | 8;
+export interface QuantizedWeights {
+  /** In the cache file. */
+  readonly tensors: Tensors;
   readonly blockSize: number;
 }
 
@@ -65,22 +67,22 @@ export const quantizedNames = (weight: string) => ({
   zeroPoints: `${weight}:zero_points`,
 });
 
+/** `originals` tell the width of each matrix: the stored blocks may be padded. */
 export function quantizedProjections(
   graph: OnnxGraph,
-  cached: Tensors,
-  layout: QuantizedLayout,
+  originals: Tensors,
+  quantized: QuantizedWeights,
 ): Projections {
-  const stored = (name: string): string => {
-    const tensor = cached.get(name);
+  const find = (name: string): Tensor => {
+    const tensor = quantized.tensors.get(name);
     if (!tensor) throw new Error(`no quantised tensor ${name}`);
-    return graph.external(tensor);
+    return tensor;
   };
+  const stored = (name: string): string => graph.external(find(name));
   const project: Projections['project'] = (x, weight, bias, output) => {
     const names = quantizedNames(weight);
-    const values = cached.get(names.values);
-    const rows = values?.shape[0] ?? 0;
-    const blocks = values?.shape[1] ?? 0;
-    const zeroPoints = cached.has(names.zeroPoints) ? stored(names.zeroPoints) : '';
+    const [rows = 0, , bytes = 0] = find(names.values).shape;
+    const zeroPoints = quantized.tensors.has(names.zeroPoints) ? stored(names.zeroPoints) : '';
     const inputs = [
       x,
       stored(names.values),
@@ -89,13 +91,13 @@ export function quantizedProjections(
       '',
       bias === null ? '' : stored(bias),
     ];
-    return graph.node('MatMulNBits', inputs.slice(0, bias === null ? (zeroPoints ? 4 : 3) : 6), [output], {
+    return graph.node('MatMulNBits', withoutTrailing(inputs), [output], {
       domain: 'com.microsoft',
       attributes: {
-        K: { int: blocks * layout.blockSize },
+        K: { int: originals.get(weight)?.shape[1] ?? 0 },
         N: { int: rows },
-        bits: { int: layout.bits },
-        block_size: { int: layout.blockSize },
+        bits: { int: (bytes * 8) / quantized.blockSize },
+        block_size: { int: quantized.blockSize },
         // 8-bit activations: the level with vector kernels; without it 8-bit weights are 300 times slower.
         accuracy_level: { int: 4 },
       },
@@ -107,3 +109,7 @@ export function quantizedProjections(
     vector: stored,
   };
 }
+
+/** Optional inputs at the end are left out, those in the middle are empty names. */
+const withoutTrailing = (names: readonly string[]): string[] =>
+  names.slice(0, names.findLastIndex((n) => n !== '') + 1);

@@ -1,0 +1,114 @@
+/** Quantised weights on disk, one folder for a model's digest and width: there whole, or not at all. */
+import { once } from 'node:events';
+import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { Quantization } from '@longpo/api';
+import type { ModelFolder, OnBytes } from '../folder.ts';
+import type { QuantizedWeights } from '../graph/projections.ts';
+import { readSafetensors, type Tensor } from '../safetensors.ts';
+import type { BlockFormat } from './block.ts';
+import { type Part, type QuantizationPlan, quantizationPlan } from './plan.ts';
+import type { WorkerTask } from './worker.ts';
+
+export const blockFormats: Record<Exclude<Quantization, 'none'>, BlockFormat> = {
+  int4: { bits: 4, blockSize: 32, symmetric: true },
+  int8: { bits: 8, blockSize: 32, symmetric: true },
+};
+
+const fileName = 'model.safetensors';
+
+/** Finds the weights in the cache or quantises them into it. */
+export async function quantizedWeights(
+  folder: ModelFolder,
+  width: Exclude<Quantization, 'none'>,
+  cache: string,
+  threads: number,
+  onBytes?: OnBytes,
+): Promise<QuantizedWeights> {
+  const format = blockFormats[width];
+  const plan = quantizationPlan(folder.architecture, folder.tensors, format);
+  const entry = join(cache, `${folder.digest.replace('sha256:', '')}-${width}`);
+  const tensors = (await readCached(entry, plan)) ?? (await writeEntry(entry, plan, threads, onBytes));
+  return { tensors, blockSize: format.blockSize };
+}
+
+/** undefined: absent, or not what this version would write; then it is written anew. */
+async function readCached(entry: string, plan: QuantizationPlan): Promise<Map<string, Tensor> | undefined> {
+  const found = await readSafetensors(join(entry, fileName)).catch(() => []);
+  const tensors = new Map(found.map((tensor) => [tensor.name, tensor]));
+  const same = plan.parts
+    .flatMap(({ targets }) => targets)
+    .every((target) => {
+      const tensor = tensors.get(target.name);
+      return (
+        tensor?.offset === target.offset && tensor.bytes === target.bytes && tensor.dtype === target.dtype
+      );
+    });
+  return same ? tensors : undefined;
+}
+
+async function writeEntry(
+  entry: string,
+  plan: QuantizationPlan,
+  threads: number,
+  onBytes?: OnBytes,
+): Promise<Map<string, Tensor>> {
+  await mkdir(join(entry, '..'), { recursive: true });
+  const temporary = await mkdtemp(`${entry}.tmp-`);
+  try {
+    await writeFile(join(temporary, fileName), plan, threads, onBytes);
+    await rm(entry, { recursive: true, force: true });
+    // Another server may have been faster with the same content; then its folder stays.
+    await rename(temporary, entry).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    });
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+  const tensors = await readCached(entry, plan);
+  if (!tensors) throw new Error(`${entry}: the quantised weights just written cannot be read back`);
+  return tensors;
+}
+
+async function writeFile(
+  path: string,
+  plan: QuantizationPlan,
+  threads: number,
+  onBytes?: OnBytes,
+): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.truncate(plan.fileBytes);
+    await file.write(plan.header, 0, plan.header.length, 0);
+    let completed = 0;
+    const advance = (bytes: number): void => {
+      completed += bytes;
+      onBytes?.(completed, plan.bytes);
+    };
+    await Promise.all(shares(plan.parts, threads).map((parts) => runWorker({ path, parts }, advance)));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Largest part first, each to the thread with the least to do. */
+function shares(parts: readonly Part[], threads: number): Part[][] {
+  const size = (part: Part): number => part.sources.reduce((sum, { bytes }) => sum + bytes, 0);
+  const loads = Array.from({ length: Math.max(1, threads) }, () => ({ bytes: 0, parts: [] as Part[] }));
+  for (const part of parts.toSorted((a, b) => size(b) - size(a))) {
+    const least = loads.reduce((a, b) => (b.bytes < a.bytes ? b : a));
+    least.bytes += size(part);
+    least.parts.push(part);
+  }
+  return loads.map((load) => load.parts).filter((share) => share.length > 0);
+}
+
+async function runWorker(task: WorkerTask, onBytes: (bytes: number) => void): Promise<void> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: task });
+  worker.on('message', onBytes);
+  // An 'error' event rejects here.
+  const [code] = await once(worker, 'exit');
+  if (code !== 0) throw new Error(`quantising ended with code ${code}`);
+}
