@@ -1,0 +1,58 @@
+/**
+ * THE LOCAL CLUSTER: the Cluster interface in memory, with its state on disk, whose Jobs and Deployments run as
+ * child processes. Not an API server: enough of one that the controller cannot tell.
+ */
+import { join } from 'node:path';
+import type { Cluster } from '@longpo/controller';
+import { startDeploymentController } from './deployment-controller.ts';
+import { startJobController } from './job-controller.ts';
+import { LocalCluster, startGarbageCollector } from './local-cluster.ts';
+import { Network } from './network.ts';
+import { ObjectStore } from './object-store.ts';
+import type { Substitutions } from './pod-env.ts';
+import { PodExecutor } from './pod-executor.ts';
+
+export interface LocalClusterOptions {
+  stateFolder: string;
+  machine: Omit<Substitutions, 'podFolder' | 'network'>;
+  /** Ports of the user's choice for named Services. */
+  ports: Record<string, number>;
+}
+
+export interface RunningLocalCluster {
+  cluster: Cluster;
+  network: Network;
+  /** Ends every process and writes how they ended. */
+  stop(graceMs: number): Promise<void>;
+  kill(): void;
+}
+
+const maxBackOffMs = 30_000;
+/** A laptop waits a second where a cluster waits ten: nobody else needs the machine meanwhile. */
+const backOffMs = (failures: number) => Math.min(1000 * 2 ** (failures - 1), maxBackOffMs);
+
+export function startLocalCluster({ stateFolder, machine, ports }: LocalClusterOptions): RunningLocalCluster {
+  const store = new ObjectStore(join(stateFolder, 'objects'));
+  const network = new Network(ports);
+  const executor = new PodExecutor({
+    store,
+    stateFolder,
+    machine: { ...machine, network },
+    maxGraceMs: 15_000,
+    restartDelayMs: (restarts) => backOffMs(restarts + 1),
+  });
+  executor.start();
+  const endCollector = startGarbageCollector(store);
+  const endJobs = startJobController(store, backOffMs);
+  const endDeployments = startDeploymentController(store);
+  return {
+    cluster: new LocalCluster(store),
+    network,
+    async stop(graceMs) {
+      await Promise.all([endJobs(), endDeployments()]);
+      endCollector();
+      await executor.stop(graceMs);
+    },
+    kill: () => executor.kill(),
+  };
+}
