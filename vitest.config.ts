@@ -1,10 +1,37 @@
 import { defineConfig } from 'vitest/config';
 
-// One project: unit tests stand beside the code. Integration and e2e tests have configs of their own in test/.
+const minute = 60_000;
+
+/** Unit tests stand beside the code. Integration and end-to-end tests use the real model and run one file at a time. */
 export default defineConfig({
   test: {
-    include: ['{api,tokens,preferences,server,controller,cli,test/architecture}/**/*.test.ts'],
-    testTimeout: 30_000,
-    reporters: ['default'],
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{api,tokens,preferences,server,controller,cli,test/architecture}/**/*.test.ts'],
+          testTimeout: minute,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          testTimeout: 5 * minute,
+          hookTimeout: 5 * minute,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 20 * minute,
+          hookTimeout: 5 * minute,
+          fileParallelism: false,
+        },
+      },
+    ],
   },
 });
