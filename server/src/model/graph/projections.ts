@@ -64,7 +64,6 @@ export interface QuantizedWeights {
 export const quantizedNames = (weight: string) => ({
   values: `${weight}:values`,
   scales: `${weight}:scales`,
-  zeroPoints: `${weight}:zero_points`,
 });
 
 /** `originals` tell the width of each matrix: the stored blocks may be padded. */
@@ -82,15 +81,7 @@ export function quantizedProjections(
   const project: Projections['project'] = (x, weight, bias, output) => {
     const names = quantizedNames(weight);
     const [rows = 0, , bytes = 0] = find(names.values).shape;
-    const zeroPoints = quantized.tensors.has(names.zeroPoints) ? stored(names.zeroPoints) : '';
-    const inputs = [
-      x,
-      stored(names.values),
-      stored(names.scales),
-      zeroPoints,
-      '',
-      bias === null ? '' : stored(bias),
-    ];
+    const inputs = [x, stored(names.values), stored(names.scales), '', '', bias === null ? '' : stored(bias)];
     return graph.node('MatMulNBits', withoutTrailing(inputs), [output], {
       domain: 'com.microsoft',
       attributes: {

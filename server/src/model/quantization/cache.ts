@@ -11,9 +11,16 @@ import type { BlockFormat } from './block.ts';
 import { type Part, type QuantizationPlan, quantizationPlan } from './plan.ts';
 import type { WorkerTask } from './worker.ts';
 
-export const blockFormats: Record<Exclude<Quantization, 'none'>, BlockFormat> = {
-  int4: { bits: 4, blockSize: 32, symmetric: true },
-  int8: { bits: 8, blockSize: 32, symmetric: true },
+export const blockSize = 32;
+
+/**
+ * int4: MLPs at 4 bits; attention and head, where errors cost most, at 8. Measured on SmolLM2-135M against float32
+ * over 1,000 positions: KL 0.33 with everything at 4 bits, 0.22 with the head at 8, 0.13 with attention too, at the
+ * same speed.
+ */
+export const bitsOf: Record<Exclude<Quantization, 'none'>, (name: string) => 4 | 8> = {
+  int4: (name) => (name.includes('.mlp.') ? 4 : 8),
+  int8: () => 8,
 };
 
 const fileName = 'model.safetensors';
@@ -26,11 +33,11 @@ export async function quantizedWeights(
   threads: number,
   onBytes?: OnBytes,
 ): Promise<QuantizedWeights> {
-  const format = blockFormats[width];
-  const plan = quantizationPlan(folder.architecture, folder.tensors, format);
+  const formatOf = (name: string): BlockFormat => ({ bits: bitsOf[width](name), blockSize });
+  const plan = quantizationPlan(folder.architecture, folder.tensors, formatOf);
   const entry = join(cache, `${folder.digest.replace('sha256:', '')}-${width}`);
   const tensors = (await readCached(entry, plan)) ?? (await writeEntry(entry, plan, threads, onBytes));
-  return { tensors, blockSize: format.blockSize };
+  return { tensors, blockSize };
 }
 
 /** undefined: absent, or not what this version would write; then it is written anew. */

@@ -3,7 +3,7 @@ import type { Architecture } from '../architecture.ts';
 import { quantizedNames } from '../graph/projections.ts';
 import type { Tensor } from '../safetensors.ts';
 import { expectedShapes, headName, layerPrefix, type Tensors } from '../tensors.ts';
-import { type BlockFormat, blockBytes, blocksOf, zeroPointBytes } from './block.ts';
+import { type BlockFormat, blockBytes, blocksOf } from './block.ts';
 
 /** A place in the cache file. */
 export interface Target {
@@ -19,7 +19,7 @@ export interface Part {
   readonly sources: readonly Tensor[];
   /** null: vectors, copied as float32. */
   readonly format: BlockFormat | null;
-  /** One for vectors; values, scales and, if asymmetric, zero points for matrices. */
+  /** One for vectors; values and scales for matrices. */
   readonly targets: readonly Target[];
 }
 
@@ -61,19 +61,19 @@ function targetsOf(sources: readonly Tensor[], format: BlockFormat | null): Unpl
   if (!format) return [{ name, dtype: 'F32', shape: [rows] }];
   const blocks = blocksOf(sources[0]?.shape[1] ?? 0, format);
   const names = quantizedNames(name);
-  const targets: Unplaced[] = [
+  return [
     { name: names.values, dtype: 'U8', shape: [rows, blocks, blockBytes(format)] },
     { name: names.scales, dtype: 'F32', shape: [rows * blocks] },
   ];
-  const zeroPoints = zeroPointBytes(blocks, format);
-  if (zeroPoints > 0) targets.push({ name: names.zeroPoints, dtype: 'U8', shape: [rows * zeroPoints] });
-  return targets;
 }
+
+/** Formats by the name of a matrix. */
+export type FormatOf = (name: string) => BlockFormat;
 
 export function quantizationPlan(
   architecture: Architecture,
   tensors: Tensors,
-  format: BlockFormat,
+  formatOf: FormatOf,
 ): QuantizationPlan {
   const planned = groups(architecture).map((names) => {
     const sources = names.map((name) => {
@@ -81,8 +81,8 @@ export function quantizationPlan(
       if (!tensor) throw new Error(`no tensor ${name}`);
       return tensor;
     });
-    const partFormat = sources[0]?.shape.length === 2 ? format : null;
-    return { sources, format: partFormat, unplaced: targetsOf(sources, partFormat) };
+    const format = sources[0]?.shape.length === 2 ? formatOf(names[0] ?? '') : null;
+    return { sources, format, unplaced: targetsOf(sources, format) };
   });
   const { header, place, dataEnd } = layOut(planned.flatMap(({ unplaced }) => unplaced));
   const parts = planned.map(({ sources, format, unplaced }) => ({

@@ -55,6 +55,6 @@ const bytesOf = (values: Float32Array): Uint8Array =>
 /** In the order of the part's targets. */
 function encoded(part: Part, weights: Float32Array, columns: number): Uint8Array[] {
   if (!part.format) return [bytesOf(weights)];
-  const { values, scales, zeroPoints } = quantizeRows(weights, columns, part.format);
-  return part.format.symmetric ? [values, bytesOf(scales)] : [values, bytesOf(scales), zeroPoints];
+  const { values, scales } = quantizeRows(weights, columns, part.format);
+  return [values, bytesOf(scales)];
 }
