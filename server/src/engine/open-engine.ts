@@ -1,0 +1,82 @@
+/** Opens a model folder as an engine: verify, quantise or find in the cache, load, schedule. */
+import { openModelFolder } from '../model/folder.ts';
+import { quantizedWeights } from '../model/quantization/cache.ts';
+import { Decoder } from './decoder.ts';
+import { type Engine, EngineError, type EngineOptions, type GenerateRequest } from './engine.ts';
+import { Scheduler } from './scheduler/scheduler.ts';
+
+/** Long enough for the matrix kernels' full speed, short enough that a decode beside it waits well below a second. */
+const chunkTokens = 256;
+
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { quantization } = options;
+  const load = loadProgress(options);
+  const folder = await openModelFolder(options.directory, load.hashed);
+  const quantized =
+    quantization === 'none'
+      ? null
+      : await quantizedWeights(folder, quantization, options.cache, options.threads, load.quantized);
+  load.done();
+  const { architecture, tensors } = folder;
+  const maxModelLen = options.maxModelLen ?? architecture.maxPositionEmbeddings;
+  const decoder = await Decoder.open({
+    architecture,
+    tensors,
+    quantized,
+    positions: maxModelLen,
+    ropeTheta: options.ropeTheta ?? architecture.ropeTheta,
+    slots: options.parallelSequences,
+    threads: options.threads,
+    chunkTokens: Math.min(chunkTokens, maxModelLen),
+  });
+  const scheduler = new Scheduler(decoder, folder.eosTokenIds);
+  const { vocabularySize } = architecture;
+  return {
+    maxModelLen,
+    vocabularySize,
+    eosTokenIds: folder.eosTokenIds,
+    digest: folder.digest,
+    generate: (request, signal) => {
+      checkRequest(request, maxModelLen, vocabularySize);
+      return scheduler.submit(request, signal);
+    },
+    stats: () => scheduler.stats(),
+    close: () => scheduler.close(),
+  };
+}
+
+/** The folder is read twice when it is quantised: once to know that it is whole, once to convert it. */
+function loadProgress({ quantization, onLoad }: EngineOptions) {
+  let bytes = 0;
+  const passes = quantization === 'none' ? 1 : 2;
+  return {
+    hashed: (completed: number, total: number): void => {
+      bytes = total;
+      onLoad?.(completed, passes * total);
+    },
+    quantized: (completed: number, total: number): void => {
+      onLoad?.(bytes + Math.floor((completed / total) * bytes), passes * bytes);
+    },
+    done: (): void => onLoad?.(passes * bytes, passes * bytes),
+  };
+}
+
+function checkRequest(request: GenerateRequest, maxModelLen: number, vocabularySize: number): void {
+  const { promptIds, maxTokens, temperature, topP } = request;
+  const { length } = promptIds;
+  if (length === 0) throw new EngineError('PROMPT_EMPTY', 'the prompt has no tokens');
+  if (length >= maxModelLen) {
+    const message = `the prompt has ${length} tokens; the model takes ${maxModelLen} with the answer`;
+    throw new EngineError('PROMPT_TOO_LONG', message);
+  }
+  const outside = promptIds.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabularySize);
+  if (outside !== undefined) {
+    throw new EngineError('TOKEN_OUT_OF_RANGE', `token id ${outside}: ids are 0 to ${vocabularySize - 1}`);
+  }
+  if (!(maxTokens >= 1))
+    throw new EngineError('REQUEST_INVALID', `maxTokens is ${maxTokens}; it must be at least 1`);
+  if (!(temperature >= 0))
+    throw new EngineError('REQUEST_INVALID', `temperature is ${temperature}; it must be >= 0`);
+  if (!(topP > 0 && topP <= 1))
+    throw new EngineError('REQUEST_INVALID', `topP is ${topP}; it must be in (0, 1]`);
+}

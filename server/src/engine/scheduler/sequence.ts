@@ -1,0 +1,94 @@
+/** One request on its way through the scheduler. */
+import type { FinishReason, GenerateRequest, Generation } from '../engine.ts';
+import { createSampler, type Sampler } from '../sampling/sampler.ts';
+import { TokenQueue } from './token-queue.ts';
+
+export class Sequence implements Generation {
+  readonly request: GenerateRequest;
+  readonly tokens: TokenQueue;
+  readonly finishReason: Promise<FinishReason>;
+  cachedTokens = 0;
+  slot = -1;
+  /** Tokens that the model has not seen yet: the rest of the prompt, or the last token. */
+  pending: number[];
+  #generated = 0;
+  #aborted = false;
+  #finished = false;
+  readonly #maxTokens: number;
+  readonly #stops: ReadonlySet<number>;
+  readonly #sample: Sampler;
+  readonly #settle: { resolve(reason: FinishReason): void; reject(error: unknown): void };
+  readonly #detach: () => void;
+
+  constructor(
+    request: GenerateRequest,
+    limits: { readonly maxTokens: number; readonly eosTokenIds: readonly number[] },
+    signal: AbortSignal | undefined,
+    onAbort: (sequence: Sequence) => void,
+  ) {
+    this.request = request;
+    this.pending = [...request.promptIds];
+    this.#maxTokens = limits.maxTokens;
+    this.#stops = new Set([...request.stopTokenIds, ...(request.ignoreEos ? [] : limits.eosTokenIds)]);
+    this.#sample = createSampler(request);
+    const { promise, resolve, reject } = Promise.withResolvers<FinishReason>();
+    // A caller that only reads the tokens learns of a failure there.
+    promise.catch(() => undefined);
+    this.finishReason = promise;
+    this.#settle = { resolve, reject };
+    const abort = (): void => {
+      if (this.#finished || this.#aborted) return;
+      this.#aborted = true;
+      onAbort(this);
+    };
+    this.tokens = new TokenQueue(abort);
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#detach = () => signal?.removeEventListener('abort', abort);
+  }
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** Whether the prompt is in the slot, so that every step yields a token. */
+  get decoding(): boolean {
+    return this.#generated > 0;
+  }
+
+  /** Takes the token that the logits after the last pending token give, and ends the sequence if it is the last. */
+  accept(logits: Float32Array): void {
+    const token = this.#sample(logits);
+    if (this.#stops.has(token.id)) {
+      this.finish('stop');
+      return;
+    }
+    this.#generated += 1;
+    this.pending = [token.id];
+    this.tokens.push(token);
+    if (this.#generated >= this.#maxTokens) this.finish('length');
+  }
+
+  abort(): void {
+    this.#aborted = true;
+  }
+
+  finish(reason: FinishReason): void {
+    this.#end();
+    this.#settle.resolve(reason);
+  }
+
+  fail(error: unknown): void {
+    this.#end(error);
+    this.#settle.reject(error);
+  }
+
+  #end(error?: unknown): void {
+    this.#finished = true;
+    this.#detach();
+    this.tokens.end(error);
+  }
+}
