@@ -1,0 +1,3 @@
+"""The LongPO trainer: roles fetch, train and verify of the pod contract."""
+
+__version__ = "0.1.0"
