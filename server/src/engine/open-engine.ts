@@ -28,6 +28,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     slots: options.parallelSequences,
     threads: options.threads,
     chunkTokens: Math.min(chunkTokens, maxModelLen),
+    // 4 bits are for speed; float32 and 8 bits promise the same text for the same seed.
+    bitEqual: quantization !== 'int4',
   });
   const scheduler = new Scheduler(decoder, folder.eosTokenIds);
   const { vocabularySize } = architecture;
