@@ -47,7 +47,7 @@ function scaleOf(run: Float32Array, middle: number): number {
     const value = run[i] ?? 0;
     if (Math.abs(value) > Math.abs(extreme)) extreme = value;
   }
-  return Math.fround(extreme / -middle);
+  return extreme === 0 ? 0 : Math.fround(extreme / -middle);
 }
 
 function codeOf(weight: number | undefined, scale: number, middle: number): number {
