@@ -40,16 +40,21 @@ export class KvCache {
     return new Mapping(this.slotBytes * this.shape.slots);
   }
 
+  /** Keys and values of layer 0, of layer 1, ... */
+  mappings(): Mapping[] {
+    return this.#layers.flat();
+  }
+
   /** Addresses of a slot's buffers: keys and values of layer 0, of layer 1, ... */
   addresses(slot: number): bigint[] {
     const offset = BigInt(slot * this.slotBytes);
-    return this.#layers.flatMap(([keys, values]) => [keys.address + offset, values.address + offset]);
+    return this.mappings().map(({ address }) => address + offset);
   }
 
   /** Gives the pages of a slot's positions from `length` on back to the system. */
   truncate(slot: number, length: number): void {
     const kept = length * this.shape.headDim * floatBytes;
-    for (const mapping of this.#layers.flat()) {
+    for (const mapping of this.mappings()) {
       for (let head = 0; head < this.shape.heads; head++) {
         mapping.release(slot * this.slotBytes + head * this.headBytes + kept, this.headBytes - kept);
       }
@@ -57,6 +62,6 @@ export class KvCache {
   }
 
   free(): void {
-    for (const mapping of this.#layers.flat()) mapping.unmap();
+    for (const mapping of this.mappings()) mapping.unmap();
   }
 }

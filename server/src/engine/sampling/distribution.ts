@@ -2,14 +2,21 @@
 
 export function argmax(logits: Float32Array): number {
   let best = 0;
-  for (let i = 1; i < logits.length; i++) if ((logits[i] ?? 0) > (logits[best] ?? 0)) best = i;
+  let top = logits[0] ?? Number.NaN;
+  for (let i = 1; i < logits.length; i++) {
+    const value = logits[i] ?? 0;
+    if (value > top) {
+      top = value;
+      best = i;
+    }
+  }
+  if (!Number.isFinite(top)) throw new Error('the logits of the model are not finite numbers');
   return best;
 }
 
 /** log of the sum of exp(logit / temperature); subtract it from logit / temperature for a log-probability. */
 export function logSumExp(logits: Float32Array, temperature = 1): number {
   const top = (logits[argmax(logits)] ?? 0) / temperature;
-  if (!Number.isFinite(top)) throw new Error('the logits of the model are not finite numbers');
   let sum = 0;
   for (let i = 0; i < logits.length; i++) sum += Math.exp((logits[i] ?? 0) / temperature - top);
   return top + Math.log(sum);

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { KvCache } from './kv-cache.ts';
+import { Mapping } from './mapping.ts';
+
+/** Resident anonymous pages of a mapping, from the kernel's own account. */
+function residentBytes(address: bigint): number {
+  const maps = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const own = maps.find((entry) => {
+    const [from = '0', to = '0'] = (entry.split(' ')[0] ?? '').split('-');
+    return BigInt(`0x${from}`) <= address && address < BigInt(`0x${to}`);
+  });
+  return Number(own?.match(/^Rss: +(\d+) kB/m)?.[1] ?? 0) * 1024;
+}
+
+const mebibyte = 1 << 20;
+
+test('a mapping far larger than memory costs only what is touched, and gives it back', () => {
+  const mapping = new Mapping(2 ** 42);
+  const before = residentBytes(mapping.address);
+  new Uint8Array(mapping.view(2 ** 41, 8 * mebibyte)).fill(1);
+  const touched = residentBytes(mapping.address) - before;
+  mapping.release(2 ** 41, 8 * mebibyte);
+  const released = residentBytes(mapping.address) - before;
+  mapping.unmap();
+  mapping.unmap();
+  expect(touched).toBeGreaterThanOrEqual(8 * mebibyte);
+  expect(released).toBeLessThan(mebibyte);
+});
+
+test('release leaves the pages that lie only partly in the range', () => {
+  const mapping = new Mapping(3 * 4096);
+  const bytes = new Uint8Array(mapping.view(0, 3 * 4096)).fill(7);
+  mapping.release(100, 2 * 4096);
+  expect([bytes[0], bytes[4095], bytes[4096], bytes[8191], bytes[8192]]).toEqual([7, 7, 0, 0, 7]);
+  mapping.unmap();
+});
+
+test('a view outside the mapping or after unmap is refused', () => {
+  const mapping = new Mapping(4096);
+  expect(() => mapping.view(4000, 200)).toThrow(RangeError);
+  mapping.unmap();
+  expect(() => mapping.view(0, 8)).toThrow(RangeError);
+});
+
+test('slots lie side by side, every head on pages of its own', () => {
+  const kv = new KvCache({ layers: 2, slots: 3, heads: 2, headDim: 48, positions: 100 });
+  const [first = [], second = []] = [kv.addresses(0), kv.addresses(1)];
+  expect(first.length).toBe(4);
+  expect((second[0] ?? 0n) - (first[0] ?? 0n)).toBe(BigInt(kv.slotBytes));
+  expect({ head: kv.headBytes % 4096, enough: kv.capacity >= 100 }).toEqual({ head: 0, enough: true });
+  kv.free();
+});
+
+test('truncating a slot gives its later positions back and leaves its neighbours alone', () => {
+  const kv = new KvCache({ layers: 1, slots: 2, heads: 2, headDim: 64, positions: 16_384 });
+  const mapping = kv.mappings()[0];
+  if (!mapping) throw new Error('no mapping');
+  const values = new Float32Array(mapping.view(0, 2 * kv.slotBytes)).fill(1);
+  const before = residentBytes(mapping.address);
+  kv.truncate(0, 1024);
+  const after = residentBytes(mapping.address);
+  const position = (slot: number, head: number, at: number): number =>
+    values[((slot * 2 + head) * kv.capacity + at) * 64] ?? -1;
+  expect([position(0, 1, 1023), position(0, 1, 1024), position(1, 0, 0), position(1, 1, 16_000)]).toEqual([
+    1, 0, 1, 1,
+  ]);
+  expect(before - after).toBeGreaterThan(kv.slotBytes * 0.9);
+  kv.free();
+});
