@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import koffi from 'koffi';
+import koffi, { type LibraryHandle } from 'koffi';
 
 /** Of the structs' layout; any library since 1.22 answers to it. */
 const apiVersion = 22;
@@ -103,12 +103,15 @@ function libraryPath(): string {
 export class OrtLibrary {
   readonly api: OrtApi;
   readonly asyncApi: OrtAsyncApi;
+  /** koffi unloads a library whose handle is collected, and every pointer into it with it. */
+  readonly handle: LibraryHandle;
   readonly #errorMessage: (status: Pointer) => string;
   readonly #releaseStatus: (status: Pointer) => void;
 
   private constructor() {
     koffi.config({ async_stack_size: asyncStackBytes });
-    const table = apiTable();
+    this.handle = koffi.load(libraryPath());
+    const table = apiTable(this.handle);
     const bind = (index: number, name: string, prototype: string) => {
       const [result, parameters] = prototype.split(/(?=\()/);
       const pointer = koffi.decode(table, index * pointerBytes, 'void *');
@@ -151,12 +154,11 @@ export class OrtLibrary {
   }
 }
 
-function apiTable(): unknown {
-  const path = libraryPath();
-  const base = koffi.load(path).func('void *OrtGetApiBase()')();
+function apiTable(library: LibraryHandle): unknown {
+  const base = library.func('void *OrtGetApiBase()')();
   const getApi = koffi.decode(base, 'void *');
   const table: unknown = koffi.call(getApi, koffi.proto('void *OrtGetApi(uint32_t version)'), apiVersion);
-  if (table === null) throw new Error(`${path}: does not offer API version ${apiVersion}`);
+  if (table === null) throw new Error(`${libraryPath()}: does not offer API version ${apiVersion}`);
   return table;
 }
 
@@ -165,8 +167,12 @@ interface Foreign {
 }
 
 function promised<A extends unknown[]>(call: Foreign): (...args: A) => Promise<Status> {
-  return (...args) =>
-    new Promise((resolve, reject) => {
-      call.async(...args, (error: Error | null, status: Status) => (error ? reject(error) : resolve(status)));
+  return async (...args) => {
+    const status = await new Promise<Status>((resolve, reject) => {
+      call.async(...args, (error: Error | null, result: Status) => (error ? reject(error) : resolve(result)));
     });
+    // Used after the call, so that the memory behind the arguments is not collected during it.
+    args.length = 0;
+    return status;
+  };
 }

@@ -1,0 +1,199 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type FixtureOptions, writeFixtureModel } from '../model/fixture.ts';
+import type { Engine, EngineOptions, GeneratedToken, GenerateRequest, Generation } from './engine.ts';
+import { openEngine } from './open-engine.ts';
+
+let root: string;
+const engines: Engine[] = [];
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'longpo-engine-'));
+});
+afterAll(() => rm(root, { recursive: true }));
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.close()));
+});
+
+async function open(options: Partial<EngineOptions> = {}, model: FixtureOptions = {}): Promise<Engine> {
+  const directory = join(root, `model-${JSON.stringify(model).replaceAll(/\W+/g, '-')}`);
+  await writeFixtureModel(directory, model);
+  const engine = await openEngine({
+    directory,
+    quantization: 'none',
+    cache: join(root, 'cache'),
+    maxModelLen: 1024,
+    ropeTheta: null,
+    parallelSequences: 2,
+    threads: 1,
+    ...options,
+  });
+  engines.push(engine);
+  return engine;
+}
+
+const request = (promptIds: number[], changes: Partial<GenerateRequest> = {}): GenerateRequest => ({
+  promptIds,
+  maxTokens: 24,
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  seed: 3,
+  stopTokenIds: [],
+  ignoreEos: true,
+  topLogprobs: null,
+  ...changes,
+});
+
+async function read({ tokens }: Generation): Promise<GeneratedToken[]> {
+  const all: GeneratedToken[] = [];
+  for await (const token of tokens) all.push(token);
+  return all;
+}
+
+const ids = async (generation: Generation): Promise<number[]> => (await read(generation)).map(({ id }) => id);
+const prompt = (length: number, factor = 7): number[] =>
+  Array.from({ length }, (_, i) => (i * factor + 3) % 96);
+
+test.each(['none', 'int8', 'int4'] as const)(
+  '%s: the answer does not depend on what else runs',
+  async (quantization) => {
+    const engine = await open({ quantization });
+    const alone = await ids(engine.generate(request(prompt(40))));
+    const crowd = [prompt(300, 11), prompt(40), prompt(5, 13), prompt(700, 17)];
+    const answers = await Promise.all(crowd.map((promptIds) => ids(engine.generate(request(promptIds)))));
+    expect(answers[1]).toEqual(alone);
+    expect(new Set(answers.map(String)).size).toBe(4);
+  },
+);
+
+test.each(['none', 'int8'] as const)(
+  '%s: chunks and reused prefixes change no bit of the answer',
+  async (quantization) => {
+    const fresh = await open({ quantization, parallelSequences: 1 });
+    const reused = await open({ quantization, parallelSequences: 1 });
+    const long = prompt(600, 29);
+    const whole = await read(fresh.generate(request(long, { topLogprobs: 3 })));
+    for (const length of [1, 2, 257, 300, 511]) {
+      await ids(reused.generate(request(long.slice(0, length), { maxTokens: 2 })));
+    }
+    const generation = reused.generate(request(long, { topLogprobs: 3 }));
+    expect(await read(generation)).toEqual(whole);
+    expect(generation.cachedTokens).toBe(511);
+    const again = reused.generate(request(long, { topLogprobs: 3 }));
+    expect(await read(again)).toEqual(whole);
+    expect(again.cachedTokens).toBe(599);
+  },
+);
+
+test('a conversation continues on the tokens that were decoded, as if they had been read', async () => {
+  const engine = await open();
+  const first = prompt(50);
+  const followUp = [...first, ...(await ids(engine.generate(request(first)))), 5, 6, 7];
+  const generation = engine.generate(request(followUp));
+  const continued = await ids(generation);
+  expect(generation.cachedTokens).toBe(50 + 23);
+  expect(continued).toEqual(await ids((await open()).generate(request(followUp))));
+});
+
+test('the same seed draws the same text beside other requests; another seed another', async () => {
+  const engine = await open();
+  const drawn = (seed: number, length = 30) =>
+    ids(engine.generate(request(prompt(length), { temperature: 1, topP: 0.95, seed })));
+  const alone = await drawn(11);
+  const [beside] = await Promise.all([drawn(11), drawn(12, 200), drawn(13, 90)]);
+  expect(beside).toEqual(alone);
+  expect(await drawn(12)).not.toEqual(alone);
+});
+
+test('log-probabilities of a greedy token are its own, the largest first', async () => {
+  const engine = await open();
+  const tokens = await read(engine.generate(request(prompt(20), { topLogprobs: 5, maxTokens: 4 })));
+  for (const { id, logprob, topLogprobs } of tokens) {
+    expect(topLogprobs[0]).toEqual({ id, logprob });
+    expect(topLogprobs.map((top) => top.logprob)).toEqual(
+      topLogprobs.map((top) => top.logprob).toSorted((a, b) => b - a),
+    );
+  }
+  const all = await read(engine.generate(request(prompt(20), { topLogprobs: 96, maxTokens: 1 })));
+  const total = all[0]?.topLogprobs.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0);
+  expect(total).toBeCloseTo(1, 5);
+});
+
+test.each<[string, FixtureOptions]>([
+  ['bfloat16 weights', { dtype: 'BF16' }],
+  ['float16 weights', { dtype: 'F16' }],
+  ['shards and a head of its own', { shards: 3, config: { tie_word_embeddings: false } }],
+  ['Llama with biases', { config: { attention_bias: true } }],
+  ['Qwen2', { config: { architectures: ['Qwen2ForCausalLM'] } }],
+  ['Qwen3', { config: { architectures: ['Qwen3ForCausalLM'] } }],
+])('%s: 8 bits choose nearly what float32 chooses', async (_, model) => {
+  const [exact, rounded] = [await open({}, model), await open({ quantization: 'int8' }, model)];
+  const next = async (engine: Engine, length: number): Promise<number> =>
+    (await ids(engine.generate(request(prompt(length), { maxTokens: 1 }))))[0] ?? -1;
+  let same = 0;
+  for (let length = 1; length <= 30; length++) {
+    if ((await next(exact, length)) === (await next(rounded, length))) same += 1;
+  }
+  expect(same).toBeGreaterThanOrEqual(25);
+});
+
+test('rope theta from the options replaces that of the model', async () => {
+  const own = await ids((await open()).generate(request(prompt(200))));
+  expect(await ids((await open({ ropeTheta: 10_000 })).generate(request(prompt(200))))).toEqual(own);
+  expect(await ids((await open({ ropeTheta: 1e6 })).generate(request(prompt(200))))).not.toEqual(own);
+});
+
+test('an aborted request leaves at once and the engine goes on', async () => {
+  const engine = await open();
+  const controller = new AbortController();
+  const generation = engine.generate(
+    request(prompt(1000), { onPrefill: (done) => done > 0 && controller.abort() }),
+    controller.signal,
+  );
+  expect([await ids(generation), await generation.finishReason]).toEqual([[], 'abort']);
+  expect((await ids(engine.generate(request(prompt(10))))).length).toBe(24);
+  expect(engine.stats()).toMatchObject({ running: 0, waiting: 0, kvTokensCapacity: 2048 });
+});
+
+test('closing during a run waits for it and may be repeated', async () => {
+  const engine = await open();
+  const generation = engine.generate(request(prompt(900)));
+  await new Promise((resolve) => setImmediate(resolve));
+  await Promise.all([engine.close(), engine.close()]);
+  await engine.close();
+  expect(await generation.finishReason).toBe('abort');
+  expect(() => engine.generate(request([1]))).toThrow(expect.objectContaining({ code: 'ENGINE_CLOSED' }));
+});
+
+test('opening and closing many engines gives their memory back', async () => {
+  const cycle = async () => (await open({ maxModelLen: 100_000 })).close();
+  for (let i = 0; i < 3; i++) await cycle();
+  const before = process.memoryUsage().rss;
+  for (let i = 0; i < 10; i++) await cycle();
+  expect(process.memoryUsage().rss - before).toBeLessThan(60e6);
+});
+
+test.each<[Partial<GenerateRequest>, string]>([
+  [{ promptIds: [] }, 'PROMPT_EMPTY'],
+  [{ promptIds: prompt(1024) }, 'PROMPT_TOO_LONG'],
+  [{ promptIds: [1, 96] }, 'TOKEN_OUT_OF_RANGE'],
+  [{ promptIds: [1.5] }, 'TOKEN_OUT_OF_RANGE'],
+  [{ maxTokens: 0 }, 'REQUEST_INVALID'],
+  [{ temperature: -1 }, 'REQUEST_INVALID'],
+  [{ topP: 0 }, 'REQUEST_INVALID'],
+])('a request that cannot be served is refused at once', async (changes, code) => {
+  const engine = await open();
+  expect(() => engine.generate({ ...request([1]), ...changes })).toThrow(expect.objectContaining({ code }));
+});
+
+test('loading tells its progress up to the whole', async () => {
+  const progress: [number, number][] = [];
+  await open({ quantization: 'int4', cache: join(root, 'fresh'), onLoad: (...args) => progress.push(args) });
+  const totals = new Set(progress.map(([, total]) => total));
+  const completed = progress.map(([done]) => done);
+  expect({ totals: totals.size, last: completed.at(-1) }).toEqual({ totals: 1, last: [...totals][0] });
+  expect(completed).toEqual(completed.toSorted((a, b) => a - b));
+});
