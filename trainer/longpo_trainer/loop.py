@@ -87,7 +87,8 @@ class Loop:
             raise LongPOError(
                 70,
                 "NON_FINITE_LOSS",
-                f"step {step + 1}: loss {means['loss']}, gradient norm {norm}, rows {sorted(self.rows.line(r) for r in rows)} "
+                f"step {step + 1}: loss {means['loss']}, gradient norm {norm}, "
+                f"rows {sorted(self.rows.line(r) for r in rows)} "
                 f"(line numbers of {self.config.rows}); look at these rows, or lower learningRate.",
             )
         rate = self._learning_rate(step)

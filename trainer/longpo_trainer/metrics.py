@@ -101,5 +101,5 @@ def _require(package: str):
         raise LongPOError(
             2,
             "REPORT_PACKAGE_MISSING",
-            f"reportTo: {package} is not installed; `pip install {package}` in the trainer image, or set reportTo none.",
+            f"reportTo: {package} is not installed; `pip install {package}` in the trainer image, or use none.",
         ) from error

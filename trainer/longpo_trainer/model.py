@@ -153,7 +153,7 @@ def _fill(policy: Policy, folder: Path, world: World) -> None:
             "MODEL_INCOMPLETE",
             f"{folder} lacks {len(missing)} weights of its config.json, the first is {missing[0]}.",
         )
-    for file in sorted(set(files[name] for name in wanted)):
+    for file in sorted({files[name] for name in wanted}):
         with _open(file) as tensors:
             for name in sorted(name for name in wanted if files[name] == file):
                 _fill_parameter(wanted[name], tensors.get_slice(name), f"{file}: {name}", world)

@@ -8,8 +8,10 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 
-CONTEXT = multiprocessing.get_context("fork")
-"""Forked ranks have torch and transformers loaded already; the tests run torch on one thread, which makes it safe."""
+CONTEXT = multiprocessing.get_context("forkserver")
+"""Ranks are forked from a server that has loaded torch and transformers but never ran them: autograd and gloo of a
+process that did would hang in its children."""
+CONTEXT.set_forkserver_preload(["torch", "transformers", "longpo_trainer.train"])
 
 
 def run_ranks(size: int, work: Callable[..., object], *arguments: object) -> list[object]:
