@@ -1,6 +1,7 @@
 /** THE CONTRACT: every schema and shared string of the product. No I/O, no client, no env. */
 export * from './checkpoint-manifest.ts';
 export * from './conditions.ts';
+export * from './crd.ts';
 export * from './generation.ts';
 export * from './group.ts';
 export * from './hyperparameters.ts';

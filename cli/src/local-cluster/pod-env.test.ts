@@ -22,8 +22,8 @@ it('substitutes the names of the pod contract and nothing else', async () => {
     { name: 'LONGPO_ENDPOINT', value: 'http://quickstart-1k-gen.default.svc:8000/v1' },
   ];
   const pod = {
-    apiVersion: 'v1',
-    kind: 'Pod',
+    apiVersion: 'v1' as const,
+    kind: 'Pod' as const,
     metadata: {
       name: 'p',
       namespace: 'default',
@@ -46,8 +46,8 @@ it('substitutes the names of the pod contract and nothing else', async () => {
 
 it('lets a server listen where its Service is reached, and leaves foreign endpoints alone', async () => {
   const pod = {
-    apiVersion: 'v1',
-    kind: 'Pod',
+    apiVersion: 'v1' as const,
+    kind: 'Pod' as const,
     metadata: { name: 's', namespace: 'default', labels: { 'longpo.dev/serving': 'served' } },
     spec: {
       containers: [
