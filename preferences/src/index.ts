@@ -1,0 +1,4 @@
+/** PREFERENCES: the stage that lets a model write its own short-to-long preference data, over any OpenAI endpoint. */
+
+export { readDocuments } from './documents.ts';
+export { type GenerateOptions, generate } from './generate.ts';
