@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -65,4 +65,16 @@ test('two servers that quantise the same model at once both get it', async () =>
   const both = await Promise.all([1, 2].map((threads) => quantizedWeights(folder, 'int4', cache(), threads)));
   expect(both[0]?.tensors).toEqual(both[1]?.tensors);
   expect((await readdir(cache())).length).toBe(1);
+});
+
+test('what a killed server left is removed, what another writes right now is not', async () => {
+  const folder = await open();
+  const entry = `${folder.digest.slice('sha256:'.length)}-int4`;
+  for (const name of ['killed', 'writing']) {
+    await mkdir(join(cache(), `${entry}.tmp-${name}`), { recursive: true });
+    await writeFile(join(cache(), `${entry}.tmp-${name}`, 'model.safetensors'), '');
+  }
+  await utimes(join(cache(), `${entry}.tmp-killed`, 'model.safetensors'), 0, 0);
+  await quantizedWeights(folder, 'int4', cache(), 1);
+  expect((await readdir(cache())).sort()).toEqual([entry, `${entry}.tmp-writing`]);
 });

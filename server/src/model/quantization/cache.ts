@@ -1,7 +1,7 @@
 /** Quantised weights on disk, one folder for a model's digest and width: there whole, or not at all. */
 import { once } from 'node:events';
-import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Quantization } from '@longpo/api';
 import type { ModelFolder, OnBytes } from '../folder.ts';
@@ -61,7 +61,8 @@ async function writeEntry(
   threads: number,
   onBytes?: OnBytes,
 ): Promise<Map<string, Tensor>> {
-  await mkdir(join(entry, '..'), { recursive: true });
+  await mkdir(dirname(entry), { recursive: true });
+  await removeAbandoned(entry);
   const temporary = await mkdtemp(`${entry}.tmp-`);
   try {
     await writeFile(join(temporary, fileName), plan, threads, onBytes);
@@ -76,6 +77,20 @@ async function writeEntry(
   const tensors = await readCached(entry, plan);
   if (!tensors) throw new Error(`${entry}: the quantised weights just written cannot be read back`);
   return tensors;
+}
+
+/** A file that is being written changes all the time; one that has not for this long belongs to a killed process. */
+const abandonedAfterMs = 3_600_000;
+
+async function removeAbandoned(entry: string): Promise<void> {
+  const prefix = `${basename(entry)}.tmp-`;
+  for (const name of await readdir(dirname(entry))) {
+    if (!name.startsWith(prefix)) continue;
+    const folder = join(dirname(entry), name);
+    const changed = await stat(join(folder, fileName)).catch(() => stat(folder).catch(() => undefined));
+    if (changed && Date.now() - changed.mtimeMs > abandonedAfterMs)
+      await rm(folder, { recursive: true, force: true });
+  }
 }
 
 async function writeFile(
