@@ -1,8 +1,10 @@
 /** longpo serve DIR: one model folder behind an OpenAI-compatible endpoint. */
 import { basename, join, resolve } from 'node:path';
-import type { Quantization } from '@longpo/api';
-import { startServer } from '@longpo/server';
+import { exitCodes, type Quantization } from '@longpo/api';
+import { ModelError, PortInUseError, startServer } from '@longpo/server';
+import { TokenizerError } from '@longpo/tokens';
 import { readConfig } from '../config.ts';
+import { UserError } from '../errors.ts';
 import { renderServing } from '../live/summary.ts';
 
 export interface ServeOptions {
@@ -11,6 +13,18 @@ export interface ServeOptions {
   quantization: Quantization;
   maxModelLen?: number;
   servedModelName?: string;
+}
+
+const graceMs = 20_000;
+
+function asUserError(error: unknown): never {
+  if (!(error instanceof ModelError || error instanceof TokenizerError || error instanceof PortInUseError))
+    throw error;
+  throw new UserError(
+    error.code,
+    error.message,
+    error.code.startsWith('CHECKPOINT_') ? exitCodes.mismatch : exitCodes.config,
+  );
 }
 
 export async function serve(directory: string, options: ServeOptions): Promise<void> {
@@ -26,6 +40,10 @@ export async function serve(directory: string, options: ServeOptions): Promise<v
     parallelSequences: 2,
     host: options.host,
     port: options.port,
-  });
+    log: () => {},
+  }).catch(asUserError);
+  const stop = () => void server.close(graceMs).then(() => process.exit(exitCodes.done));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
   process.stdout.write(`${renderServing(`${server.url}/v1`, servedModelName)}\n`);
 }
