@@ -14,9 +14,9 @@ export interface Attempt {
 export function currentAttempt(jobs: JobView[], retriedAt: string | undefined): Attempt {
   const newest = jobs.toSorted((a, b) => b.attempt - a.attempt)[0];
   if (newest === undefined) return { number: 1, job: undefined };
+  // Complete without a result is a failure too: nothing says what the Job made.
+  const failed = newest.state === 'Failed' || (newest.state === 'Complete' && newest.result === undefined);
   const retried =
-    newest.state === 'Failed' &&
-    retriedAt !== undefined &&
-    Date.parse(retriedAt) >= Date.parse(newest.finishedAt ?? '');
+    failed && retriedAt !== undefined && Date.parse(retriedAt) >= Date.parse(newest.finishedAt ?? '');
   return retried ? { number: newest.attempt + 1, job: undefined } : { number: newest.attempt, job: newest };
 }

@@ -1,7 +1,7 @@
 /** One Job of the pipeline: wanted, waited for, done or failed for good. Pure. */
 import type { PodResult, Role } from '@longpo/api';
 import type { Resource } from '../../cluster.ts';
-import { currentAttempt } from '../../policies/attempt.ts';
+import { currentAttempt, retryAnnotation } from '../../policies/attempt.ts';
 import { type TerminalFailure, terminalFailure } from '../../policies/failure.ts';
 import type { JobView } from '../job-view.ts';
 
@@ -30,6 +30,6 @@ export function stepOf<R extends BatchRole>(
   const result = job.result?.[role];
   if (result) return { attempt, state: 'done', result };
   // The pod is gone or ended without a word: what it made cannot be trusted, and nothing says where it is.
-  const message = `${role}: Job ${job.name} completed, but no pod of it left a result; delete the Job to run it again`;
+  const message = `${role}: Job ${job.name} completed, but no pod of it left a result; set the annotation ${retryAnnotation} to run it again`;
   return { attempt, state: 'failed', failure: { reason: 'DataInvalid', message } };
 }
