@@ -8,11 +8,18 @@ export interface Shape {
 }
 
 /** GPUs of a common node; beyond that a stage spreads over pods. */
-const defaultProcessesPerPod = 8;
+const mostProcessesPerPod = 8;
+
+/** As many ranks as fit one pod such that all pods hold the same number: 12 ranks are two pods of 6. */
+function defaultProcessesPerPod(worldSize: number): number {
+  let processes = Math.min(worldSize, mostProcessesPerPod);
+  while (worldSize % processes !== 0) processes--;
+  return processes;
+}
 
 export function shapeOf({ parallelism }: TrainingStage): Shape {
   const worldSize = parallelism.sequence * parallelism.data;
-  const processesPerPod = parallelism.processesPerPod ?? Math.min(worldSize, defaultProcessesPerPod);
+  const processesPerPod = parallelism.processesPerPod ?? defaultProcessesPerPod(worldSize);
   return { worldSize, processesPerPod, pods: Math.ceil(worldSize / processesPerPod) };
 }
 
