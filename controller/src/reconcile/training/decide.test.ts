@@ -1,0 +1,349 @@
+import { type Condition, conditionTypes, type LongPOTrainingStatus } from '@longpo/api';
+import { describe, expect, it } from 'vitest';
+import { digestOf, facts, fetched, generated, trained } from '../../fixture/results.ts';
+import {
+  failedWith,
+  makeJob,
+  makeServing,
+  makeTraining,
+  now,
+  running,
+  type Scene,
+  settings,
+} from '../../fixture/training.ts';
+import { decideTraining } from './decide.ts';
+
+const decide = (scene: Scene) => {
+  const plan = decideTraining(makeTraining(scene), settings, now);
+  const status = plan.status as LongPOTrainingStatus;
+  const succeeded = status.conditions?.find(({ type }) => type === conditionTypes.succeeded);
+  return {
+    plan,
+    status,
+    summary: {
+      apply: plan.apply.map(({ kind, metadata }) => `${kind}/${metadata.name}`),
+      remove: plan.remove.map(({ kind, name }) => `${kind}/${name}`),
+      state: status.state,
+      succeeded: `${succeeded?.status} ${succeeded?.reason}`,
+    },
+  };
+};
+
+const fetch = makeJob('fetch');
+const generate = makeJob('generate', 'one');
+const train = makeJob('train', 'one');
+const verify = makeJob('verify', 'one');
+const generator = (reason?: 'Available' | 'Starting' | 'Unavailable', message?: string) =>
+  makeServing('demo-one-gen', reason, message);
+const stages = [
+  { name: 'one', contextLength: 1024 },
+  { name: 'two', contextLength: 2048 },
+];
+const ownFile = [{ name: 'one', contextLength: 1024, preferences: { uri: '/rows.jsonl' } }];
+const endpoint = { url: 'http://vllm:8000/v1', model: 'mistral' };
+
+const nothing: string[] = [];
+const rows: [
+  name: string,
+  scene: Scene,
+  wanted: { apply: string[]; remove?: string[]; state: string; succeeded: string },
+][] = [
+  [
+    'nothing there yet -> wants the fetch Job',
+    {},
+    { apply: ['Job/demo-fetch-a1'], state: 'Fetching', succeeded: 'Unknown Fetching' },
+  ],
+  [
+    'fetch runs -> waits',
+    { jobs: [makeJob('fetch', '', running)] },
+    { apply: nothing, state: 'Fetching', succeeded: 'Unknown Fetching' },
+  ],
+  [
+    'fetch failed with exit 2 -> ModelInvalid and nothing more is applied',
+    { jobs: [makeJob('fetch', '', failedWith(2))] },
+    { apply: nothing, state: 'Failed', succeeded: 'False ModelInvalid' },
+  ],
+  [
+    'fetch failed, retried annotation newer than the failure -> attempt 2',
+    {
+      jobs: [makeJob('fetch', '', failedWith(2))],
+      annotations: { 'longpo.dev/retried-at': '2026-11-24T11:00:01Z' },
+    },
+    { apply: ['Job/demo-fetch-a2'], state: 'Fetching', succeeded: 'Unknown Fetching' },
+  ],
+  [
+    'fetch failed, retried annotation older than the failure -> stays failed',
+    {
+      jobs: [makeJob('fetch', '', failedWith(2))],
+      annotations: { 'longpo.dev/retried-at': '2026-11-24T10:59:59Z' },
+    },
+    { apply: nothing, state: 'Failed', succeeded: 'False ModelInvalid' },
+  ],
+  [
+    'fetch complete without a word -> failed',
+    { jobs: [makeJob('fetch', '', { result: undefined })] },
+    { apply: nothing, state: 'Failed', succeeded: 'False DataInvalid' },
+  ],
+  [
+    'fetch complete without a word, then retried -> attempt 2',
+    {
+      jobs: [makeJob('fetch', '', { result: undefined })],
+      annotations: { 'longpo.dev/retried-at': '2026-11-24T11:30:00Z' },
+    },
+    { apply: ['Job/demo-fetch-a2'], state: 'Fetching', succeeded: 'Unknown Fetching' },
+  ],
+  [
+    'model has 9 heads, degree 12 -> PlanInvalid',
+    {
+      jobs: [fetch],
+      spec: { stages: [{ name: 'one', contextLength: 1024, parallelism: { sequence: 12 } }] },
+    },
+    { apply: nothing, state: 'Failed', succeeded: 'False PlanInvalid' },
+  ],
+  [
+    'documents on a claim that is not mounted -> PlanInvalid before anything runs',
+    { spec: { documents: { uri: 'pvc://other/documents' } } },
+    { apply: nothing, state: 'Failed', succeeded: 'False PlanInvalid' },
+  ],
+  [
+    'model fetched -> wants the generator server and no Job yet',
+    { jobs: [fetch] },
+    { apply: ['LongPOServing/demo-one-gen'], state: 'Generating', succeeded: 'Unknown Generating' },
+  ],
+  [
+    'generator server starts -> waits for it',
+    { jobs: [fetch], servings: [generator('Starting')] },
+    { apply: ['LongPOServing/demo-one-gen'], state: 'Generating', succeeded: 'Unknown Generating' },
+  ],
+  [
+    'generator server is ready -> wants the generate Job',
+    { jobs: [fetch], servings: [generator('Available')] },
+    {
+      apply: ['LongPOServing/demo-one-gen', 'Job/demo-one-generate-a1'],
+      state: 'Generating',
+      succeeded: 'Unknown Generating',
+    },
+  ],
+  [
+    'generator server restarts while the Job runs -> keeps both',
+    { jobs: [fetch, makeJob('generate', 'one', running)], servings: [generator('Starting')] },
+    { apply: ['LongPOServing/demo-one-gen'], state: 'Generating', succeeded: 'Unknown Generating' },
+  ],
+  [
+    'generator server can never answer -> Unavailable',
+    { jobs: [fetch], servings: [generator('Unavailable', '[DOES_NOT_FIT] too large')] },
+    { apply: nothing, state: 'Failed', succeeded: 'False Unavailable' },
+  ],
+  [
+    'generate failed with exit 4 -> DataInvalid and the server gives its machine back',
+    { jobs: [fetch, makeJob('generate', 'one', failedWith(4))], servings: [generator('Available')] },
+    {
+      apply: nothing,
+      remove: ['LongPOServing/demo-one-gen'],
+      state: 'Failed',
+      succeeded: 'False DataInvalid',
+    },
+  ],
+  [
+    'data written, server still there -> removes it and does not train yet',
+    { jobs: [fetch, generate], servings: [generator('Available')] },
+    {
+      apply: nothing,
+      remove: ['LongPOServing/demo-one-gen'],
+      state: 'Generating',
+      succeeded: 'Unknown Generating',
+    },
+  ],
+  [
+    'data written, server gone -> wants the train Job',
+    { jobs: [fetch, generate] },
+    { apply: ['Job/demo-one-train-a1'], state: 'Training', succeeded: 'Unknown Training' },
+  ],
+  [
+    'user preferences -> no generator',
+    { jobs: [fetch], spec: { stages: ownFile } },
+    { apply: ['Job/demo-one-train-a1'], state: 'Training', succeeded: 'Unknown Training' },
+  ],
+  [
+    'own endpoint -> no LongPOServing',
+    { jobs: [fetch], spec: { generate: { endpoint } } },
+    { apply: ['Job/demo-one-generate-a1'], state: 'Generating', succeeded: 'Unknown Generating' },
+  ],
+  [
+    'ranks in three pods -> the headless Service comes before the Job',
+    {
+      jobs: [fetch],
+      spec: {
+        stages: ownFile.map((stage) => ({ ...stage, parallelism: { sequence: 3, processesPerPod: 1 } })),
+      },
+    },
+    {
+      apply: ['Service/demo-one-train-a1', 'Job/demo-one-train-a1'],
+      state: 'Training',
+      succeeded: 'Unknown Training',
+    },
+  ],
+  [
+    'loss is not finite -> NonFiniteLoss',
+    { jobs: [fetch, generate, makeJob('train', 'one', failedWith(70))] },
+    { apply: nothing, state: 'Failed', succeeded: 'False NonFiniteLoss' },
+  ],
+  [
+    'train failed, then retried -> attempt 2 of train and nothing else again',
+    {
+      jobs: [fetch, generate, makeJob('train', 'one', failedWith(1))],
+      annotations: { 'longpo.dev/retried-at': '2026-11-24T11:30:00Z' },
+    },
+    { apply: ['Job/demo-one-train-a2'], state: 'Training', succeeded: 'Unknown Training' },
+  ],
+  [
+    'train complete -> verify',
+    { jobs: [fetch, generate, train] },
+    { apply: ['Job/demo-one-verify-a1'], state: 'Verifying', succeeded: 'Unknown Verifying' },
+  ],
+  [
+    'checkpoint changed on disk -> CheckpointInvalid',
+    { jobs: [fetch, generate, train, makeJob('verify', 'one', failedWith(4))] },
+    { apply: nothing, state: 'Failed', succeeded: 'False CheckpointInvalid' },
+  ],
+  [
+    'first of two stages verified -> the second gets its own generator',
+    { jobs: [fetch, generate, train, verify], spec: { stages } },
+    { apply: ['LongPOServing/demo-two-gen'], state: 'Generating', succeeded: 'Unknown Generating' },
+  ],
+  [
+    'last stage verified -> wants the LongPOServing',
+    { jobs: [fetch, generate, train, verify] },
+    { apply: ['LongPOServing/demo'], state: 'Serving', succeeded: 'Unknown Serving' },
+  ],
+  [
+    'last stage verified, serving disabled -> Succeeded',
+    { jobs: [fetch, generate, train, verify], spec: { serving: { enabled: false } } },
+    { apply: nothing, state: 'Succeeded', succeeded: 'True Completed' },
+  ],
+  [
+    'serving ready -> Succeeded',
+    { jobs: [fetch, generate, train, verify], servings: [makeServing('demo', 'Available')] },
+    { apply: ['LongPOServing/demo'], state: 'Succeeded', succeeded: 'True Completed' },
+  ],
+  [
+    'serving can never answer -> Unavailable',
+    { jobs: [fetch, generate, train, verify], servings: [makeServing('demo', 'Unavailable', 'no')] },
+    { apply: nothing, state: 'Failed', succeeded: 'False Unavailable' },
+  ],
+];
+
+describe('decideTraining', () => {
+  it.each(rows)('%s', (_, scene, wanted) => {
+    expect(decide(scene).summary).toEqual({ remove: [], ...wanted });
+  });
+
+  it('names field, value, rule and fix when the model cannot be split', () => {
+    const { status } = decide({
+      jobs: [fetch],
+      spec: { stages: [{ name: 'one', contextLength: 1024, parallelism: { sequence: 12 } }] },
+    });
+    expect(status.conditions?.find(({ type }) => type === 'Planned')).toEqual({
+      type: 'Planned',
+      status: 'False',
+      reason: 'PlanInvalid',
+      message:
+        'spec.stages[0].parallelism.sequence is 12, but the model has 9 query heads and Ulysses splits heads: use 1 to 9',
+      observedGeneration: 1,
+      lastTransitionTime: now.toISOString(),
+    });
+  });
+
+  it('says with the url what a finished training has made', () => {
+    const { status } = decide({
+      jobs: [fetch, generate, train, verify],
+      servings: [makeServing('demo', 'Available')],
+    });
+    const condition = (type: string, reason: string, message: string): Condition => ({
+      type,
+      status: 'True',
+      reason,
+      message,
+      observedGeneration: 1,
+      lastTransitionTime: now.toISOString(),
+    });
+    const { loss, rewardMargin, rewardAccuracy, peakMemoryBytes } = trained('one');
+    expect(status).toEqual({
+      observedGeneration: 1,
+      state: 'Succeeded',
+      model: { path: fetched.path, digest: fetched.digest, facts },
+      servingRef: { name: 'demo' },
+      url: 'http://demo.research.svc:8000/v1',
+      conditions: [
+        condition('Succeeded', 'Completed', 'every stage has a verified checkpoint'),
+        condition('Planned', 'Fits', 'the model can be split as the stages ask'),
+      ],
+      stages: [
+        {
+          name: 'one',
+          state: 'Succeeded',
+          attempt: 1,
+          restarts: 0,
+          data: generated('one'),
+          checkpoint: {
+            path: 'demo/one/checkpoint',
+            digest: digestOf('d'),
+            step: 3,
+            rows: 4,
+            loss,
+            rewardMargin,
+            rewardAccuracy,
+            peakMemoryBytes,
+            verified: true,
+          },
+        },
+      ],
+    });
+  });
+
+  it('starts the second stage from the f32 master weights of the first', () => {
+    const { plan } = decide({ jobs: [fetch, generate, train, verify], spec: { stages } });
+    expect(plan.apply[0]).toMatchObject({ spec: { model: { uri: 'pvc://longpo/demo/one/master' } } });
+  });
+
+  it('counts restarts and keeps the last failure while a Job goes on', () => {
+    const failure = failedWith(1).lastFailure;
+    const { status } = decide({
+      jobs: [
+        fetch,
+        generate,
+        makeJob('train', 'one', { ...running, countedFailures: 2, lastFailure: failure }),
+      ],
+    });
+    expect(status.stages).toEqual([
+      {
+        name: 'one',
+        state: 'Training',
+        attempt: 1,
+        restarts: 2,
+        lastFailure: failure,
+        data: generated('one'),
+      },
+    ]);
+  });
+
+  it('decides the same whatever the status says: it is rebuilt from the children', () => {
+    const scene: Scene = { jobs: [fetch, generate, train], spec: { stages } };
+    const lost = decide(scene);
+    const wrong = decide({
+      ...scene,
+      status: { state: 'Succeeded', currentStage: 'two', url: 'http://x/v1' },
+    });
+    expect(wrong.plan).toEqual(lost.plan);
+  });
+
+  it('keeps the transition time of a condition that stays', () => {
+    const first = decide({}).status;
+    const later = decideTraining(
+      makeTraining({ status: first, jobs: [makeJob('fetch', '', running)] }),
+      settings,
+      new Date('2026-11-24T13:00:00Z'),
+    ).status as LongPOTrainingStatus;
+    expect(later.conditions).toEqual(first.conditions);
+  });
+});
