@@ -53,7 +53,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         percent = Math.floor((100 * completed) / total);
       },
     });
-    await warmUp(engine, tokenizer.encodeChat([{ role: 'user', content: 'Hello' }]));
+    await warmUp(engine, tokenizer.chat([{ role: 'user', content: 'Hello' }]));
     served = { name: servedModelName, engine, tokenizer, metrics };
     log({ msg: 'ready', url: http.url, model, digest: engine.digest, maxModelLen: engine.maxModelLen });
   } catch (error) {

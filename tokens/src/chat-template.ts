@@ -1,50 +1,62 @@
 /** The chat template of a model folder: chat_template.jinja, or the field of tokenizer_config.json. */
 import { Template } from '@huggingface/jinja';
+import { type Json, readOptional } from './model-files.ts';
+import { TokenizerError } from './tokenizer-error.ts';
 
 export interface ChatMessage {
-  role: 'system' | 'user' | 'assistant' | 'tool';
-  content: string;
-}
-
-/** A model folder that cannot be used as it is; the message names the file and what to do. */
-export class TokenizerError extends Error {
-  readonly code: 'MODEL_INCOMPLETE' | 'CHAT_TEMPLATE_FAILED';
-
-  constructor(code: TokenizerError['code'], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
+  readonly role: 'system' | 'user' | 'assistant' | 'tool';
+  readonly content: string;
 }
 
 export type RenderChat = (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => string;
 
-/** Variables that templates of the hub read besides messages. */
-export interface TemplateVariables {
-  bos_token: string;
-  eos_token: string;
-  pad_token: string;
-  unk_token: string;
+/** The special tokens that transformers hands to a template. */
+const specialTokens = ['bos_token', 'eos_token', 'pad_token', 'unk_token', 'sep_token', 'cls_token'];
+
+/** A token in tokenizer_config.json is a string, or an object with the string as content. */
+function tokenText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' && value !== null && 'content' in value
+    ? String(value.content)
+    : undefined;
 }
 
-export function compileChatTemplate(source: string, variables: TemplateVariables): RenderChat {
-  const template = new Template(source);
+/** Older folders name several templates in a list; "default" is the one for chats. */
+function templateOf(field: unknown): string | undefined {
+  if (typeof field === 'string') return field;
+  if (!Array.isArray(field)) return undefined;
+  const named = field as { name?: unknown; template?: unknown }[];
+  const { template } = named.find(({ name }) => name === 'default') ?? {};
+  return typeof template === 'string' ? template : undefined;
+}
+
+/** A base model has no template; that is an error only when somebody wants to chat with it. */
+export async function openChatTemplate(folder: string, config: Json): Promise<RenderChat> {
+  const source =
+    (await readOptional(folder, 'chat_template.jinja')) ?? templateOf(config.chat_template) ?? undefined;
+  // Only tokens that the model has: templates ask whether one is defined.
+  const tokens = specialTokens.flatMap((name) => {
+    const text = tokenText(config[name]);
+    return text === undefined ? [] : [[name, text]];
+  });
+  // transformers always passes these two; templates compare them with none.
+  const variables = { ...Object.fromEntries(tokens), tools: null, documents: null };
+  let template: Template | undefined;
   return (messages, addGenerationPrompt) => {
+    if (source === undefined)
+      throw new TokenizerError(
+        'CHAT_TEMPLATE_MISSING',
+        `${folder} has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json): ` +
+          'use an instruct model, or complete plain text',
+      );
     try {
-      return template.render({
-        ...variables,
-        messages: [...messages],
-        add_generation_prompt: addGenerationPrompt,
-      });
+      template ??= new Template(source);
+      return template.render({ ...variables, messages, add_generation_prompt: addGenerationPrompt });
     } catch (error) {
       // Templates refuse role orders they do not know with raise_exception: the reason is the caller's to read.
       const reason = error instanceof Error ? error.message : String(error);
-      throw new TokenizerError(
-        'CHAT_TEMPLATE_FAILED',
-        `the model's chat template refuses these messages: ${reason}`,
-        {
-          cause: error,
-        },
-      );
+      const message = `the model's chat template refuses these messages: ${reason}`;
+      throw new TokenizerError('CHAT_TEMPLATE_FAILED', message, { cause: error });
     }
   };
 }

@@ -12,7 +12,7 @@ import { type ChatRequest, chatRequest, parseRequest } from './requests.ts';
 
 function encode(tokenizer: Tokenizer, { messages }: ChatRequest): number[] {
   try {
-    return tokenizer.encodeChat(messages);
+    return tokenizer.chat(messages);
   } catch (error) {
     if (!(error instanceof TokenizerError)) throw error;
     throw new ApiError(400, { code: 'chat_template_failed', param: 'messages', message: error.message });
