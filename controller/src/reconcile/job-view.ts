@@ -2,6 +2,7 @@
 import {
   completionIndexAnnotation,
   exitCodes,
+  fatalExitCodes,
   jobNameLabel,
   labels,
   type Pod,
@@ -32,7 +33,7 @@ export interface JobView {
   finishedAt: string | undefined;
   /** Result of the succeeded pod with the lowest index. */
   result: PodResult | undefined;
-  /** The newest failure. */
+  /** The failure that explains the Job best. */
   lastFailure: PodFailure | undefined;
 }
 
@@ -70,6 +71,15 @@ function countsTowardsLimit(pod: PodResource): boolean {
   return !disrupted && terminated(pod)?.exitCode !== exitCodes.tryAgain;
 }
 
+/**
+ * A rank that ends the Job takes the others with it, so the newest failure is often only a consequence: the cause is
+ * the newest one with a fatal exit code, else the newest that counts, else the newest.
+ */
+function causeOf(failed: PodResource[]): PodResource | undefined {
+  const isFatal = (pod: PodResource) => fatalExitCodes.some((code) => code === terminated(pod)?.exitCode);
+  return failed.findLast(isFatal) ?? failed.findLast(countsTowardsLimit) ?? failed.at(-1);
+}
+
 const index = (pod: PodResource) => Number(pod.metadata.annotations?.[completionIndexAnnotation] ?? 0);
 const finishedAt = (pod: PodResource) => terminated(pod)?.finishedAt ?? '';
 
@@ -84,7 +94,7 @@ export function viewJob(job: JobResource, pods: PodResource[]): JobView {
   const ended = job.status?.conditions?.find(
     (c) => (c.type === 'Complete' || c.type === 'Failed') && c.status === 'True',
   );
-  const newest = failed.at(-1);
+  const cause = causeOf(failed);
   const first = succeeded[0];
   return {
     name: job.metadata.name,
@@ -95,6 +105,6 @@ export function viewJob(job: JobResource, pods: PodResource[]): JobView {
     countedFailures: failed.filter(countsTowardsLimit).length,
     finishedAt: ended?.lastTransitionTime,
     result: first && parseResult(first),
-    lastFailure: newest && failureOf(newest),
+    lastFailure: cause && failureOf(cause),
   };
 }
