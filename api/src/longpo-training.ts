@@ -7,12 +7,16 @@ import { apiVersion, kinds } from './group.ts';
 import { trainHyperparameters } from './hyperparameters.ts';
 import { servingSettings } from './longpo-serving.ts';
 import { modelFacts } from './model-facts.ts';
-import { dnsLabel, folderUri, metadata, modelUri } from './object-meta.ts';
+import { folderUri, metadata, modelUri } from './object-meta.ts';
 import { quantization } from './pod-contract/role-config.ts';
 import { progressReport } from './progress-report.ts';
 
 export const trainingStage = z.strictObject({
-  name: dnsLabel.max(12).describe('Part of the names of everything the stage makes.'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, { error: 'lower case letters, digits and "-"' })
+    .max(12)
+    .describe('Part of the names of everything the stage makes, for instance 128k.'),
   contextLength: z
     .int()
     .min(64)
