@@ -1,6 +1,6 @@
 /**
- * Peak memory of one rank in a micro-step, in bytes. Pure. The formula and its calibration: docs/memory-plan.md
- * (h hidden, f ffn, a/k query/KV heads, d head size, V vocabulary, S packed tokens, s = S / sequence degree).
+ * Peak memory of one rank in a micro-step, in bytes. Pure. The formula, its sources and its calibration: README.md.
+ * Symbols: h hidden, f ffn, a/k query/KV heads, d head size, V vocabulary, S packed tokens, s = S / sequence degree.
  */
 import type { ModelFacts, TrainHyperparameters } from '@longpo/api';
 
@@ -10,52 +10,73 @@ export interface RankShape {
   worldSize: number;
 }
 
-type Training = Pick<TrainHyperparameters, 'dtype' | 'optim' | 'gradientCheckpointing'>;
+export type MemorySettings = Pick<TrainHyperparameters, 'dtype' | 'optim' | 'gradientCheckpointing'>;
 
-/** Tokens of one chunk of the head's product. */
-const logitChunk = 1024;
-/** Master weights, gradient and moments in f32. */
-const stateBytes = { rmsprop: 12, adamw: 16 } as const;
-const overhead = 1.05;
-/** CUDA context, NCCL buffers and fragmentation. */
-const cudaBase = 2.5e9;
-/** A Python process with torch and transformers. */
-const cpuBase = 0.45e9;
-
-/** Bytes a token that one layer needs in recompute and backward: w of training.md section 2, for bf16. */
-function layerBytesPerToken({
-  intermediateSize,
-  hiddenSize,
-  attentionHeads,
-  keyValueHeads,
-  headDim,
-}: ModelFacts): number {
-  const projections = (attentionHeads + keyValueHeads) * headDim;
-  return 12 * intermediateSize + 18.5 * hiddenSize + 4 * projections + 4 * attentionHeads;
+export interface RankMemory {
+  /** Master weights, gradient and moments of this rank's shard, f32. */
+  states: number;
+  /** Layers and embeddings gathered whole, with their gradients. */
+  gathered: number;
+  /** Inputs of the layers, kept for the recompute; everything without gradient checkpointing. */
+  checkpoints: number;
+  /** The larger of one layer in recompute and backward, and one chunk of the head's product. */
+  working: number;
+  /** What the process and its allocator hold beside the tensors. */
+  process: number;
+  total: number;
 }
 
-const layerParameters = (m: ModelFacts): number =>
-  2 * m.hiddenSize * (m.attentionHeads + m.keyValueHeads) * m.headDim +
-  3 * m.hiddenSize * m.intermediateSize +
-  2 * m.hiddenSize;
+/** f32 logits that the trainer's loss holds at once (trainer/longpo_trainer/loss.py), and bytes of each with its copies. */
+const logitsBytes = { cpu: 2 ** 26, cuda: 2 ** 28 } as const;
+const bytesPerLogit = 10;
+const stateBytes = { rmsprop: 12, adamw: 16 } as const;
+/** Measured, see README.md: share that the allocator holds beyond the tensors, and a process without any. */
+const allocation = {
+  cuda: { factor: 1.05, base: 2.5e9 },
+  cpu: { factor: 1.6, base: 0.45e9 },
+} as const;
 
-export function peakBytesPerRank(
+const layerParameters = ({ hiddenSize: h, intermediateSize: f, ...m }: ModelFacts): number =>
+  2 * h * (m.attentionHeads + m.keyValueHeads) * m.headDim + 3 * h * f + 2 * h;
+
+/** 1 where the output embedding is the input embedding. */
+export function embeddingCopies(model: ModelFacts): number {
+  const outside = model.parameters - model.layers * layerParameters(model);
+  return outside < 1.5 * model.vocabularySize * model.hiddenSize ? 1 : 2;
+}
+
+/** w of training.md section 2: bytes a token that one layer needs in recompute and backward, in bf16. */
+function layerBytesPerToken({ intermediateSize, hiddenSize, architecture, ...m }: ModelFacts): number {
+  const projections = (m.attentionHeads + m.keyValueHeads) * m.headDim;
+  const normed = architecture.startsWith('Qwen3') ? 6 * projections : 0;
+  return 12 * intermediateSize + 18.5 * hiddenSize + 4 * projections + normed + 4 * m.attentionHeads;
+}
+
+/** Two layers in the compute dtype, one gradient in it and one in f32; the same for the embeddings of the root. */
+function gatheredBytes(model: ModelFacts, width: number): number {
+  const embedding = model.vocabularySize * model.hiddenSize;
+  return layerParameters(model) * (3 * width + 4) + embedding * ((embeddingCopies(model) + 1) * width + 4);
+}
+
+export function rankMemory(
   model: ModelFacts,
-  shape: RankShape,
-  training: Training,
+  { packedTokens, sequence, worldSize }: RankShape,
+  { dtype, optim, gradientCheckpointing }: MemorySettings,
   device: 'cpu' | 'cuda',
-): number {
-  const width = training.dtype === 'f32' ? 2 : 1; // in units of bf16
-  const tokens = Math.ceil(shape.packedTokens / shape.sequence);
-  const { layers, hiddenSize, vocabularySize, parameters } = model;
-  const states = (stateBytes[training.optim] * parameters) / shape.worldSize;
-  const embeddings = vocabularySize * hiddenSize;
-  const layer = layerParameters(model);
-  const gathered =
-    layer * (2 * 2 + 2 + 4) * width + 2 * embeddings * 2 * width + embeddings * (2 * width + 4);
-  const perLayer = tokens * layerBytesPerToken(model) * width;
-  const kept = training.gradientCheckpointing ? layers * tokens * hiddenSize * 2 * width : layers * perLayer;
-  const logits = Math.min(logitChunk, tokens) * vocabularySize * 10;
-  const working = Math.max(perLayer + 2 * tokens * hiddenSize * width, logits + tokens * hiddenSize * 6);
-  return overhead * (states + gathered + kept + working) + (device === 'cuda' ? cudaBase : cpuBase);
+): RankMemory {
+  const width = dtype === 'f32' ? 4 : 2;
+  const { layers, hiddenSize: h, vocabularySize } = model;
+  const tokens = Math.ceil(packedTokens / sequence);
+  const layer = (tokens * layerBytesPerToken(model) * width) / 2;
+  const logits = Math.min(logitsBytes[device] / 4, tokens * vocabularySize) * bytesPerLogit;
+  const tensors = {
+    states: (stateBytes[optim] * model.parameters) / worldSize,
+    gathered: gatheredBytes(model, width),
+    checkpoints: gradientCheckpointing ? layers * tokens * h * width : layers * layer,
+    working: Math.max(layer + tokens * h * width, logits + tokens * h * 6),
+  };
+  const sum = Object.values(tensors).reduce((total, bytes) => total + bytes, 0);
+  const { factor, base } = allocation[device];
+  const process = (factor - 1) * sum + base;
+  return { ...tensors, process, total: sum + process };
 }

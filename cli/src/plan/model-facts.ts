@@ -1,66 +1,66 @@
-/** Shape of a model folder, for a plan before anything runs: config.json and the safetensors headers. */
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+/**
+ * Shape of a model folder, for a plan before anything runs: config.json and the safetensors headers. The fetch role
+ * reads the same facts by the same rules (trainer/longpo_trainer/model_folder.py).
+ */
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelFacts, modelConfig } from '@longpo/api';
+import { type ModelConfig, type ModelFacts, modelConfig } from '@longpo/api';
 import { UserError } from '../errors.ts';
+import { readTensorShapes } from './safetensors-header.ts';
 
-const headerLengthBytes = 8;
+const singleFile = 'model.safetensors';
+const indexFile = 'model.safetensors.index.json';
 const defaultRopeTheta = 10_000;
 
-interface TensorEntry {
-  shape?: number[];
-}
-
-function readHeader(file: string): Record<string, TensorEntry> {
-  const handle = openSync(file, 'r');
+function readJson(file: string): unknown {
+  let text: string;
   try {
-    const prefix = Buffer.alloc(headerLengthBytes);
-    readSync(handle, prefix, 0, headerLengthBytes, 0);
-    const text = Buffer.alloc(Number(prefix.readBigUInt64LE()));
-    readSync(handle, text, 0, text.length, headerLengthBytes);
-    return JSON.parse(text.toString()) as Record<string, TensorEntry>;
+    text = readFileSync(file, 'utf8');
+  } catch {
+    throw new UserError('MODEL_INCOMPLETE', `${file} is missing: give a whole Hugging Face model folder`);
+  }
+  try {
+    return JSON.parse(text);
   } catch (error) {
     throw new UserError(
-      'MODEL_TRUNCATED',
-      `${file}: its safetensors header cannot be read (${(error as Error).message}): download it again`,
+      'MODEL_INVALID',
+      `${file} is not JSON (${(error as Error).message}): download it again`,
     );
-  } finally {
-    closeSync(handle);
   }
 }
 
+function readConfig(folder: string): ModelConfig {
+  const file = join(folder, 'config.json');
+  const parsed = modelConfig.safeParse(readJson(file));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new UserError(
+    'MODEL_INVALID',
+    `${file}: ${issue?.path.join('.')}: ${issue?.message}: give the folder of a decoder-only language model`,
+  );
+}
+
+function weightFiles(folder: string): string[] {
+  const index = join(folder, indexFile);
+  if (!existsSync(index)) return [join(folder, singleFile)];
+  const { weight_map: names = {} } = readJson(index) as { weight_map?: Record<string, string> };
+  return [...new Set(Object.values(names))].toSorted().map((name) => join(folder, name));
+}
+
+/** Tied weights count once, whether or not the file repeats them. */
 function countParameters(folder: string, tied: boolean): number {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
-  if (files.length === 0)
-    throw new UserError(
-      'MODEL_INCOMPLETE',
-      `${join(folder, 'model.safetensors')} is missing: download the model again`,
-    );
+  const files = weightFiles(folder);
+  const missing = files.find((file) => !existsSync(file));
+  if (missing !== undefined)
+    throw new UserError('MODEL_INCOMPLETE', `${missing} is missing: download the model again`);
   return files
-    .flatMap((name) => Object.entries(readHeader(join(folder, name))))
-    .filter(([name]) => name !== '__metadata__' && !(tied && name === 'lm_head.weight'))
-    .reduce((sum, [, { shape = [] }]) => sum + shape.reduce((product, size) => product * size, 1), 0);
+    .flatMap((file) => [...readTensorShapes(file)])
+    .filter(([name]) => !(tied && name === 'lm_head.weight'))
+    .reduce((sum, [, shape]) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
 export function readModelFacts(folder: string): ModelFacts {
-  let text: string;
-  try {
-    text = readFileSync(join(folder, 'config.json'), 'utf8');
-  } catch {
-    throw new UserError(
-      'MODEL_INCOMPLETE',
-      `${join(folder, 'config.json')} is missing: give a Hugging Face model folder`,
-    );
-  }
-  const parsed = modelConfig.safeParse(JSON.parse(text));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new UserError(
-      'MODEL_INVALID',
-      `${join(folder, 'config.json')}: ${issue?.path.join('.')}: ${issue?.message}`,
-    );
-  }
-  const config = parsed.data;
+  const config = readConfig(folder);
   return {
     architecture: config.architectures[0] ?? '',
     layers: config.num_hidden_layers,

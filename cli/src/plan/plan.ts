@@ -1,8 +1,8 @@
 /** What a training will need, stage by stage, before anything runs. Pure. */
 import type { LongPOTrainingSpec, ModelFacts, TrainingStage } from '@longpo/api';
 import { type Shape, shapeOf, shapeProblems } from '@longpo/controller';
-import { packedRowFlops } from './flops.ts';
-import { peakBytesPerRank } from './memory.ts';
+import { packedRowFlops, type RowTokens, referenceFlops } from './flops.ts';
+import { type RankMemory, rankMemory } from './memory.ts';
 
 export interface Machine {
   device: 'cpu' | 'cuda';
@@ -14,14 +14,17 @@ export interface Machine {
 export interface StagePlan extends Shape {
   name: string;
   contextLength: number;
-  /** Undefined while only the documents know. */
+  /** At most; undefined while only the documents, or the file that the user brings, know. */
   rows: number | undefined;
+  /** Optimizer steps at most; undefined with the rows, unless maxSteps bounds them. */
   steps: number | undefined;
-  packedTokens: number;
-  rankBytes: number;
-  /** On a CPU all ranks share the machine. */
+  /** Packed, at most. */
+  tokensPerRow: number;
+  rank: RankMemory;
+  /** All ranks: on a CPU they share the machine. */
   totalBytes: number;
-  /** Training only; undefined with the steps. */
+  /** Reference and optimizer steps; undefined with the steps. */
+  flops: number | undefined;
   seconds: number | undefined;
 }
 
@@ -33,70 +36,101 @@ export interface TrainingPlan {
   warnings: string[];
 }
 
-/** Hardware FLOP/s of one H100 that published runs reach (training.md section 3). */
-const gpuFlops = 450e12;
-/** Measured: f32 rows of SmolLM2-135M at 1,024 and 2,048 tokens on three ranks over two cores without VNNI. */
-const coreFlops = 30e9;
+/** Hardware FLOP/s that published runs reach on one H100 (training.md section 3: 450 to 500e12). */
+export const gpuFlopsPerSecond = 450e12;
+/** Measured, see README.md: f32 rows of SmolLM2-135M on three ranks, AVX2, two cores that do nothing else. */
+export const coreFlopsPerSecond = 30e9;
+/** Of one further question of a row with its role markers, at most (preferences/src/tasks.ts). */
+const questionTokens = 128;
 const warnShare = 0.9;
 
 export function planTraining(spec: LongPOTrainingSpec, model: ModelFacts, machine: Machine): TrainingPlan {
   const stages = spec.stages.map((stage) => planStage(spec, stage, model, machine));
-  const warnings = stages.flatMap(({ name, totalBytes, rankBytes }) => {
-    const needed = machine.device === 'cpu' ? totalBytes : rankBytes;
-    if (needed <= warnShare * machine.memoryBytes) return [];
-    return [
-      `stage ${name} needs about ${gib(needed)} GiB, there are ${gib(machine.memoryBytes)}: more ranks share the weights, a shorter context the rest`,
-    ];
-  });
+  const warnings = stages.flatMap((stage) => memoryWarning(stage, machine));
   return { model, machine, stages, problems: shapeProblems(spec, model), warnings };
 }
 
 export const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
 
+function memoryWarning({ name, rank, totalBytes }: StagePlan, { device, memoryBytes }: Machine): string[] {
+  const needed = device === 'cpu' ? totalBytes : rank.total;
+  if (needed <= warnShare * memoryBytes) return [];
+  const where = device === 'cpu' ? 'this machine has' : 'a GPU has';
+  return [
+    `stage ${name} needs about ${gib(needed)} GiB, ${where} ${gib(memoryBytes)}: ` +
+      'lower contextLength, or raise parallelism.sequence (more ranks share a row and the weights)',
+  ];
+}
+
 function planStage(
   spec: LongPOTrainingSpec,
   stage: TrainingStage,
   model: ModelFacts,
-  machine: Machine,
+  { device, cores }: Machine,
 ): StagePlan {
-  const { train, generate } = spec;
   const shape = shapeOf(stage);
-  const answers = generate.chunksPerDocument * generate.answer.maxTokens;
-  const prompt = Math.max(stage.contextLength - answers, 1);
-  const row = { prompt, chosen: answers, rejected: answers };
-  const packedTokens = prompt + 2 * answers;
-  const rows =
-    stage.preferences === undefined && generate.maxDocuments > 0 ? generate.maxDocuments : undefined;
-  const perStep = train.perDeviceTrainBatchSize * train.gradientAccumulationSteps * stage.parallelism.data;
-  const steps = stepsOf(rows, perStep, train.numTrainEpochs, train.maxSteps);
-  const rankBytes = peakBytesPerRank(
+  const row = longestRow(spec, stage);
+  const tokensPerRow = row.prompt + row.chosen + row.rejected;
+  const counts = countSteps(spec, stage);
+  const { sequence } = stage.parallelism;
+  const rank = rankMemory(
     model,
-    { packedTokens, sequence: stage.parallelism.sequence, worldSize: shape.worldSize },
-    train,
-    machine.device,
+    { packedTokens: tokensPerRow, sequence, worldSize: shape.worldSize },
+    spec.train,
+    device,
   );
-  const flopsPerSecond = machine.device === 'cuda' ? gpuFlops * shape.worldSize : coreFlops * machine.cores;
+  const flops = counts && stageFlops(spec, model, row, counts);
+  const speed = device === 'cuda' ? gpuFlopsPerSecond * shape.worldSize : coreFlopsPerSecond * cores;
   return {
     name: stage.name,
     contextLength: stage.contextLength,
     ...shape,
-    rows,
-    steps,
-    packedTokens,
-    rankBytes,
-    totalBytes: rankBytes * shape.worldSize,
-    seconds:
-      steps === undefined ? undefined : (steps * perStep * packedRowFlops(model, row)) / flopsPerSecond,
+    rows: counts?.rows,
+    steps: counts?.steps,
+    tokensPerRow,
+    rank,
+    totalBytes: rank.total * shape.worldSize,
+    flops,
+    seconds: flops === undefined ? undefined : flops / speed,
   };
 }
 
-function stepsOf(
-  rows: number | undefined,
-  perStep: number,
-  epochs: number,
-  maxSteps: number,
-): number | undefined {
-  const all = rows === undefined ? undefined : Math.ceil((rows * epochs) / perStep);
-  if (maxSteps === 0) return all;
-  return all === undefined ? maxSteps : Math.min(all, maxSteps);
+/** Both branches carry every turn of the row, and the longer one fills the context at most. */
+function longestRow({ generate }: LongPOTrainingSpec, { contextLength }: TrainingStage): RowTokens {
+  const turns = generate.chunksPerDocument;
+  const wanted = turns * generate.answer.maxTokens + (turns - 1) * questionTokens;
+  const answers = Math.min(wanted, Math.floor(contextLength / 2));
+  return { prompt: contextLength - answers, chosen: answers, rejected: answers };
+}
+
+interface Counts {
+  /** Undefined: only maxSteps is known. */
+  rows: number | undefined;
+  steps: number;
+  /** Rows that the steps train on, each epoch's counted. */
+  trained: number;
+}
+
+/** As the trainer's schedule counts: every epoch ends with the rows that are left. */
+function countSteps({ train, generate }: LongPOTrainingSpec, stage: TrainingStage): Counts | undefined {
+  const rows =
+    stage.preferences === undefined && generate.maxDocuments > 0 ? generate.maxDocuments : undefined;
+  const perStep = train.perDeviceTrainBatchSize * train.gradientAccumulationSteps * stage.parallelism.data;
+  const limit = train.maxSteps || Number.POSITIVE_INFINITY;
+  if (rows === undefined)
+    return train.maxSteps ? { rows, steps: train.maxSteps, trained: train.maxSteps * perStep } : undefined;
+  const steps = Math.min(Math.ceil(rows / perStep) * train.numTrainEpochs, limit);
+  return { rows, steps, trained: Math.min(steps * perStep, rows * train.numTrainEpochs) };
+}
+
+function stageFlops(
+  { generate }: LongPOTrainingSpec,
+  model: ModelFacts,
+  row: RowTokens,
+  { rows, trained }: Counts,
+): number {
+  const { maxTokens } = generate.answer;
+  const short = { prompt: generate.chunkTokens.max, chosen: maxTokens, rejected: maxTokens };
+  const reference = generate.chunksPerDocument * referenceFlops(model, short);
+  return trained * packedRowFlops(model, row) + (rows ?? trained) * reference;
 }
