@@ -1,39 +1,55 @@
 /** The only reader of process.env of the serve role: the names of the pod contract. */
 import { resolve } from 'node:path';
 import { podEnv, type ServeConfig, serveConfig, servePort } from '@longpo/api';
-import { ModelError } from './model/model-error.ts';
 
 export interface PodConfig {
-  config: ServeConfig;
-  host: string;
-  port: number;
+  readonly config: ServeConfig;
+  readonly host: string;
+  readonly port: number;
 }
 
-export const terminationLogOf = (env: NodeJS.ProcessEnv = process.env): string | undefined =>
-  env[podEnv.terminationLog];
+/** An environment that does not hold the pod contract; the message names the variable, the field and the rule. */
+export class ConfigError extends Error {
+  readonly code = 'CONFIG_INVALID';
+}
 
-export function readConfig(env: NodeJS.ProcessEnv = process.env): PodConfig {
-  const parsed = serveConfig.safeParse(parseJson(env[podEnv.config] ?? ''));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new ModelError(
-      'MODEL_INVALID',
-      `${podEnv.config}, ${issue?.path.join('.') || 'config'}: ${issue?.message}`,
-    );
-  }
+type Env = Readonly<Record<string, string | undefined>>;
+
+export const terminationLogOf = (env: Env = process.env): string | undefined => env[podEnv.terminationLog];
+
+export function readConfig(env: Env = process.env): PodConfig {
+  const config = serveConfigOf(env);
   const below = (path: string) => resolve(env[podEnv.volumeRoot] ?? '.', path);
-  const listen = /^(.+):(\d+)$/.exec(env[podEnv.listen] ?? `0.0.0.0:${servePort}`);
   return {
-    config: { ...parsed.data, model: below(parsed.data.model), cache: below(parsed.data.cache) },
-    host: listen?.[1] ?? '0.0.0.0',
-    port: Number(listen?.[2] ?? servePort),
+    config: { ...config, model: below(config.model), cache: below(config.cache) },
+    ...addressOf(env[podEnv.listen] ?? `0.0.0.0:${servePort}`),
   };
 }
 
-function parseJson(text: string): unknown {
+function serveConfigOf(env: Env): ServeConfig {
+  const text = env[podEnv.config];
+  if (text === undefined)
+    throw new ConfigError(
+      `${podEnv.config} is not set: it takes the config of the serve role, one JSON object`,
+    );
+  let value: unknown;
   try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(`${podEnv.config} is not JSON: ${error instanceof Error ? error.message : error}`);
   }
+  const parsed = serveConfig.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new ConfigError(`${podEnv.config}, ${issue?.path.join('.') || 'the object'}: ${issue?.message}`);
+}
+
+const maxPort = 65_535;
+
+function addressOf(listen: string): { host: string; port: number } {
+  const [, host, digits] = /^(.+):(\d+)$/.exec(listen) ?? [];
+  const port = Number(digits);
+  if (host === undefined || port > maxPort)
+    throw new ConfigError(`${podEnv.listen} is "${listen}": it must be host:port, for instance 0.0.0.0:8000`);
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port };
 }

@@ -1,17 +1,19 @@
 /** One model behind one port: listens at once, loads, warms up, then says it is ready. */
 import { availableParallelism } from 'node:os';
-import { serve } from '@hono/node-server';
 import type { ServeConfig } from '@longpo/api';
-import { openTokenizer } from '@longpo/tokens';
-import { bodyBytesOf, createApp, type Served } from './api/app.ts';
+import { openTokenizer, type Tokenizer } from '@longpo/tokens';
+import { bodyBytesOf, createApp } from './api/app.ts';
+import type { ModelState } from './api/model-state.ts';
+import type { Log } from './api/request-record.ts';
 import type { Engine } from './engine/engine.ts';
 import { openEngine } from './engine/open-engine.ts';
+import { listen } from './listener.ts';
 import { createMetrics } from './metrics.ts';
 
 export interface ServerOptions extends ServeConfig {
   host: string;
   port: number;
-  log(values: Record<string, unknown>): void;
+  log: Log;
 }
 
 export interface RunningServer {
@@ -21,27 +23,23 @@ export interface RunningServer {
   close(graceMs: number): Promise<void>;
 }
 
-/** The address is in use; another port is the fix. */
-export class PortInUseError extends Error {
-  readonly code = 'PORT_IN_USE';
-}
-
+/** Resolves when the model answers. Throws a ModelError, TokenizerError or PortInUseError that a user can mend. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { model, servedModelName, host, port, log } = options;
-  let served: Served | undefined;
+  const started = performance.now();
+  let state: ModelState = { phase: 'loading', percent: 0 };
   let engine: Engine | undefined;
-  let percent = 0;
   const metrics = createMetrics(servedModelName, () => engine);
   const app = createApp({
-    load: { served: () => served, percent: () => percent },
+    state: () => state,
     metrics,
     maxBodyBytes: () => bodyBytesOf(engine?.maxModelLen ?? 0),
     log,
   });
-  const http = await listen(app.fetch, host, port);
+  const listener = await listen(app.fetch, host, port);
   try {
     const tokenizer = await openTokenizer(model);
-    engine = await openEngine({
+    const opened = await openEngine({
       directory: model,
       quantization: options.quantization,
       cache: options.cache,
@@ -50,76 +48,45 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       parallelSequences: options.parallelSequences,
       threads: availableParallelism(),
       onLoad(completed, total) {
-        percent = Math.floor((100 * completed) / total);
+        state = { phase: 'loading', percent: total === 0 ? 0 : Math.floor((100 * completed) / total) };
       },
     });
-    await warmUp(engine, tokenizer.chat([{ role: 'user', content: 'Hello' }]));
-    served = { name: servedModelName, engine, tokenizer, metrics };
-    log({ msg: 'ready', url: http.url, model, digest: engine.digest, maxModelLen: engine.maxModelLen });
+    engine = opened;
+    await warmUp(opened, tokenizer);
+    const loadSeconds = (performance.now() - started) / 1000;
+    metrics.loaded(loadSeconds);
+    const created = Math.floor(Date.now() / 1000);
+    state = { phase: 'ready', model: { name: servedModelName, created, engine: opened, tokenizer, metrics } };
+    const { digest, maxModelLen } = opened;
+    log({ msg: 'ready', url: listener.url, model, digest, maxModelLen, loadSeconds });
+    return {
+      url: listener.url,
+      async close(graceMs) {
+        state = { phase: 'stopping' };
+        await listener.close(graceMs);
+        await opened.close();
+      },
+    };
   } catch (error) {
-    await http.close(0);
+    await listener.close(0);
     await engine?.close();
     throw error;
   }
-  const loaded = engine;
-  return {
-    url: http.url,
-    async close(graceMs) {
-      served = undefined;
-      await http.close(graceMs);
-      await loaded.close();
-    },
-  };
 }
 
 /** A first run touches every page of the weights; only then is the answer time what it will be. */
-async function warmUp(engine: Engine, promptIds: number[]): Promise<void> {
-  const request = {
-    promptIds,
-    maxTokens: 1,
+async function warmUp(engine: Engine, tokenizer: Tokenizer): Promise<void> {
+  const { tokens, finishReason } = engine.generate({
+    promptIds: tokenizer.encode('Hello').slice(0, engine.maxModelLen - 1),
+    maxTokens: 2,
     temperature: 0,
     topP: 1,
     topK: 0,
     seed: 0,
     stopTokenIds: [],
     ignoreEos: true,
-  };
-  for await (const _ of engine.generate({ ...request, topLogprobs: null }).tokens);
-}
-
-type Fetch = (request: Request) => Response | Promise<Response>;
-
-function listen(
-  fetch: Fetch,
-  hostname: string,
-  port: number,
-): Promise<{ url: string; close(graceMs: number): Promise<void> }> {
-  return new Promise((resolve, reject) => {
-    const server = serve({ fetch, hostname, port }, (info) =>
-      resolve({
-        url: `http://${hostname}:${info.port}`,
-        close: (graceMs) =>
-          new Promise((done) => {
-            const cut = setTimeout(
-              () => 'closeAllConnections' in server && server.closeAllConnections(),
-              graceMs,
-            );
-            server.close(() => {
-              clearTimeout(cut);
-              done();
-            });
-            if ('closeIdleConnections' in server) server.closeIdleConnections();
-          }),
-      }),
-    );
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new PortInUseError(
-              `${hostname}:${port} is taken: stop what listens there, or choose another port`,
-            )
-          : error,
-      ),
-    );
+    topLogprobs: null,
   });
+  for await (const _ of tokens);
+  await finishReason;
 }

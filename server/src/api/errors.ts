@@ -3,75 +3,100 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { EngineError } from '../engine/engine.ts';
 
+interface ApiErrorOptions {
+  readonly message: string;
+  readonly code: string;
+  readonly param?: string;
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface ErrorBody {
+  readonly error: {
+    readonly message: string;
+    readonly type: string;
+    readonly param: string | null;
+    readonly code: string;
+  };
+}
+
 export class ApiError extends Error {
   readonly status: ContentfulStatusCode;
-  readonly type: string;
-  readonly param: string | null;
   readonly code: string;
-  readonly headers: Record<string, string>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: ErrorBody;
 
-  constructor(
-    status: ContentfulStatusCode,
-    error: { message: string; code: string; param?: string; type?: string; headers?: Record<string, string> },
-  ) {
-    super(error.message);
+  constructor(status: ContentfulStatusCode, options: ApiErrorOptions) {
+    const { message, code, param = null, type = 'invalid_request_error', headers = {} } = options;
+    super(message);
     this.status = status;
-    this.type = error.type ?? 'invalid_request_error';
-    this.param = error.param ?? null;
-    this.code = error.code;
-    this.headers = error.headers ?? {};
-  }
-
-  body(): { error: { message: string; type: string; param: string | null; code: string } } {
-    return { error: { message: this.message, type: this.type, param: this.param, code: this.code } };
+    this.code = code;
+    this.headers = headers;
+    this.body = { error: { message, type, param, code } };
   }
 }
 
 /** A retry would end the same: clients that retry by themselves must not. */
 const final = { 'x-should-retry': 'false' };
+/** Soon it will not: after a load, or on another replica. */
+const soon = { 'retry-after': '1' };
 
-export function contextLengthExceeded(prompt: number, newTokens: number, maxModelLen: number): ApiError {
-  return new ApiError(400, {
-    code: 'context_length_exceeded',
-    param: 'messages',
-    message:
-      `This model's maximum context length is ${maxModelLen} tokens, but ${prompt} prompt tokens and ${newTokens} new ` +
-      'tokens were asked for: shorten the prompt or lower max_tokens.',
-    headers: final,
-  });
+export const invalidRequest = (message: string, param?: string, code = 'invalid_request'): ApiError =>
+  new ApiError(400, { code, message, headers: final, ...(param ? { param } : {}) });
+
+export function contextLengthExceeded(
+  param: string,
+  tokens: { readonly prompt: number; readonly maxNew: number | null; readonly maxModelLen: number },
+): ApiError {
+  const { prompt, maxNew, maxModelLen } = tokens;
+  const asked = maxNew === null ? 'leave no room for an answer' : `and ${maxNew} new tokens were asked for`;
+  return invalidRequest(
+    `This model's maximum context length is ${maxModelLen} tokens, but ${prompt} prompt tokens ${asked}: shorten the ` +
+      `prompt${maxNew === null ? '' : ' or lower max_tokens'}.`,
+    param,
+    'context_length_exceeded',
+  );
 }
 
-export function modelNotFound(model: string, served: string): ApiError {
-  return new ApiError(404, {
+export const modelNotFound = (model: string, served: string): ApiError =>
+  new ApiError(404, {
     code: 'model_not_found',
     param: 'model',
     message: `The model "${model}" is not served here: use "${served}".`,
     headers: final,
   });
-}
 
-export function stillLoading(percent: number): ApiError {
-  return new ApiError(503, {
-    type: 'server_error',
-    code: 'model_loading',
-    message: `The model is loading (${percent} %).`,
-    headers: { 'retry-after': '1' },
+export const bodyTooLarge = (maxBytes: number): ApiError =>
+  new ApiError(413, {
+    code: 'body_too_large',
+    message: `The body has more than ${maxBytes} bytes, which is more than the model's context can hold: shorten the prompt.`,
+    headers: { ...final, connection: 'close' },
   });
-}
+
+const unavailable = (code: string, message: string, headers: Record<string, string> = {}): ApiError =>
+  new ApiError(503, { type: 'server_error', code, message, headers: { ...soon, ...headers } });
+
+export const stillLoading = (percent: number): ApiError =>
+  unavailable('model_loading', `The model is loading (${percent} %).`);
+
+export const stopping = (): ApiError =>
+  unavailable('server_stopping', 'The server is stopping.', { connection: 'close' });
 
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
-  if (error instanceof EngineError && error.code !== 'ENGINE_CLOSED')
-    return new ApiError(400, { code: error.code.toLowerCase(), message: error.message, headers: final });
+  if (error instanceof EngineError) {
+    if (error.code === 'ENGINE_CLOSED') return stopping();
+    return invalidRequest(error.message, undefined, error.code.toLowerCase());
+  }
+  // What went wrong inside is for the log.
   return new ApiError(500, {
     type: 'server_error',
     code: 'internal_error',
-    message: error instanceof Error ? error.message : String(error),
+    message: 'The server failed at this request; its log says why, under the x-request-id of this response.',
   });
 }
 
-export function respond(c: Context, error: unknown): Response {
-  const known = asApiError(error);
-  for (const [name, value] of Object.entries(known.headers)) c.header(name, value);
-  return c.json(known.body(), known.status);
+export function respond(c: Context, error: ApiError): Response {
+  for (const [name, value] of Object.entries(error.headers)) c.header(name, value);
+  return c.json(error.body, error.status);
 }

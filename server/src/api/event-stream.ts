@@ -1,43 +1,55 @@
 /** Server-sent events: headers at once, pings while a long prompt is read, an error as the last event. */
-import type { Context } from 'hono';
 import { asApiError } from './errors.ts';
 
 /** Node's fetch gives up on a silent body after five minutes, proxies much earlier. */
-const pingMs = 15_000;
+export const pingMs = 15_000;
 
-const headers = {
+export const eventStreamHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache',
   'x-accel-buffering': 'no',
 };
 
-export function eventStream(c: Context, events: AsyncIterable<object>, cancel: () => void): Response {
-  const encoder = new TextEncoder();
-  const body = new ReadableStream<Uint8Array>({
-    async start(controller) {
-      const send = (text: string) => controller.enqueue(encoder.encode(text));
-      send(': open\n\n');
-      const ping = setInterval(() => send(': ping\n\n'), pingMs);
-      try {
-        for await (const event of events) send(`data: ${JSON.stringify(event)}\n\n`);
-        send('data: [DONE]\n\n');
-      } catch (error) {
-        // The status line is gone; clients take an error payload as the failure of the stream.
-        if (!c.req.raw.signal.aborted) send(`data: ${JSON.stringify(asApiError(error).body())}\n\n`);
-      } finally {
-        clearInterval(ping);
-        closeQuietly(controller);
-      }
-    },
-    cancel,
-  });
-  return c.newResponse(body, 200, headers);
+export interface EventSource {
+  readonly events: AsyncIterable<object>;
+  /** The client has left; events should end soon. */
+  cancel(): void;
+  /** All is written, or nobody reads on. */
+  end(error?: unknown): void;
 }
 
-function closeQuietly(controller: ReadableStreamDefaultController): void {
-  try {
-    controller.close();
-  } catch {
-    // the client has gone and closed it already
-  }
+export function eventStream(source: EventSource): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let open = true;
+  return new ReadableStream({
+    start(controller) {
+      // A client that has left closes the controller under our feet.
+      const send = (text: string): void => {
+        if (open) controller.enqueue(encoder.encode(text));
+      };
+      const pump = async (): Promise<unknown> => {
+        try {
+          for await (const event of source.events) send(`data: ${JSON.stringify(event)}\n\n`);
+          send('data: [DONE]\n\n');
+          return undefined;
+        } catch (error) {
+          // The status line is gone; clients take an error payload as the failure of the stream.
+          send(`data: ${JSON.stringify(asApiError(error).body)}\n\n`);
+          return error;
+        }
+      };
+      send(': open\n\n');
+      const ping = setInterval(() => send(': ping\n\n'), pingMs);
+      pump().then((error) => {
+        clearInterval(ping);
+        if (open) controller.close();
+        open = false;
+        source.end(error);
+      });
+    },
+    cancel() {
+      open = false;
+      source.cancel();
+    },
+  });
 }

@@ -1,104 +1,101 @@
 /** One answer of the engine as text: decoded, cut at stop strings, timed. Both endpoints are faces of this. */
-import type { Tokenizer } from '@longpo/tokens';
-import type { Engine, GeneratedToken, Generation } from '../engine/engine.ts';
-import type { Metrics } from '../metrics.ts';
-import { contextLengthExceeded } from './errors.ts';
-import { StopStrings } from './stop-strings.ts';
-
-export interface TextRequest {
-  promptIds: readonly number[];
-  maxTokens: number | null;
-  temperature: number;
-  topP: number;
-  topK: number;
-  seed: number | null;
-  stop: string | readonly string[] | null;
-  ignoreEos: boolean;
-  topLogprobs: number | null;
-}
+import type { GeneratedToken, Generation } from '../engine/engine.ts';
+import type { RequestTimer } from '../request-timer.ts';
+import { contextLengthExceeded, stopping } from './errors.ts';
+import type { Served } from './model-state.ts';
+import type { Sampling } from './requests.ts';
 
 export interface TextPiece {
-  text: string;
-  token: GeneratedToken;
+  readonly text: string;
+  /** Absent in the last piece, which is text that was held back. */
+  readonly token?: GeneratedToken;
 }
 
-export type Finish = 'stop' | 'length';
-
-export interface TextGeneration {
-  pieces: AsyncIterable<TextPiece>;
-  /** Known once the pieces have ended. */
-  summary(): { finish: Finish; completionTokens: number; cachedTokens: number; tail: string };
-  promptTokens: number;
+export interface TextRequest extends Sampling {
+  readonly promptIds: readonly number[];
+  /** The field that carried the prompt. */
+  readonly param: string;
 }
 
-export function generateText(
-  { engine, tokenizer, metrics }: { engine: Engine; tokenizer: Tokenizer; metrics: Metrics },
-  request: TextRequest,
-  signal: AbortSignal,
-): TextGeneration {
-  const promptTokens = request.promptIds.length;
-  const room = engine.maxModelLen - promptTokens;
-  if (room < (request.maxTokens ?? 1))
-    throw contextLengthExceeded(promptTokens, request.maxTokens ?? 1, engine.maxModelLen);
-  const stops = new StopStrings(request.stop);
-  const end = new AbortController();
-  const generation = engine.generate(
-    {
-      promptIds: request.promptIds,
-      maxTokens: request.maxTokens ?? room,
-      temperature: request.temperature,
-      topP: request.topP,
-      topK: request.topK,
-      seed: request.seed,
-      stopTokenIds: [],
-      ignoreEos: request.ignoreEos,
-      topLogprobs: request.topLogprobs,
-    },
-    AbortSignal.any([signal, end.signal]),
-  );
-  let completionTokens = 0;
-  let finish: Finish = 'length';
-  let tail = '';
+export class TextGeneration {
+  readonly promptTokens: number;
+  completionTokens = 0;
+  /** Final once the pieces have ended. */
+  finish: 'stop' | 'length' = 'length';
+  readonly #served: Served;
+  readonly #request: TextRequest;
+  readonly #signal: AbortSignal;
+  readonly #timer: RequestTimer;
+  readonly #generation: Generation;
 
-  async function* pieces(): AsyncGenerator<TextPiece> {
-    const decoder = tokenizer.streamDecoder();
-    const timing = metrics.startRequest(promptTokens);
+  /** Throws at once if the request cannot be served; else it is in the engine's queue. */
+  constructor(served: Served, request: TextRequest, signal: AbortSignal) {
+    const { engine, metrics } = served;
+    const { promptIds, param, stop: _, maxTokens: maxNew, ...sampling } = request;
+    const { length: prompt } = promptIds;
+    const room = engine.maxModelLen - prompt;
+    if (room < (maxNew ?? 1))
+      throw contextLengthExceeded(param, { prompt, maxNew, maxModelLen: engine.maxModelLen });
+    this.promptTokens = prompt;
+    this.#served = served;
+    this.#request = request;
+    this.#signal = signal;
+    const timer = metrics.startRequest(prompt);
+    this.#timer = timer;
+    const onPrefill = () => timer.prefill();
+    this.#generation = engine.generate(
+      { promptIds, maxTokens: maxNew ?? room, stopTokenIds: [], onPrefill, ...sampling },
+      signal,
+    );
+  }
+
+  get cachedTokens(): number {
+    return this.#generation.cachedTokens;
+  }
+
+  /** Read it once. It ends quietly when the signal aborts. */
+  async *pieces(): AsyncGenerator<TextPiece> {
+    const decoder = this.#served.tokenizer.streamDecoder(this.#request.stop);
     try {
-      for await (const token of generation.tokens) {
-        completionTokens++;
-        timing.token();
-        const text = stops.push(decoder.push(token.id));
-        yield { text, token };
-        if (stops.found) break;
+      for await (const token of this.#generation.tokens) {
+        this.completionTokens += 1;
+        this.#timer.token();
+        yield { text: decoder.push(token.id), token };
+        // Leaving the loop tells the engine to stop.
+        if (decoder.stopped) break;
       }
-      if (!stops.found) tail = stops.push(decoder.end()) + stops.end();
-      finish = stops.found ? 'stop' : await finishOf(generation);
+      const rest = decoder.stopped ? '' : decoder.end();
+      if (rest !== '') yield { text: rest };
+      await this.#settle(decoder.stopped);
+    } catch (error) {
+      this.#timer.end('error');
+      throw error;
     } finally {
-      end.abort();
-      const ended = signal.aborted ? 'abort' : finish;
-      timing.end(ended, completionTokens, generation.cachedTokens);
+      this.#timer.end('abort');
     }
   }
-  return {
-    pieces: pieces(),
-    promptTokens,
-    summary: () => ({ finish, completionTokens, cachedTokens: generation.cachedTokens, tail }),
-  };
+
+  async #settle(stopped: boolean): Promise<void> {
+    const reason = stopped ? 'stop' : await this.#generation.finishReason;
+    if (reason === 'abort') {
+      // Without a client that left it is the engine that is closing.
+      if (!this.#signal.aborted) throw stopping();
+      return;
+    }
+    this.finish = reason;
+    this.#timer.end(reason);
+  }
 }
 
-async function finishOf(generation: Generation): Promise<Finish> {
-  return (await generation.finishReason) === 'stop' ? 'stop' : 'length';
-}
-
-export function usageOf(generations: TextGeneration[]): object {
+export function usageOf(generations: readonly TextGeneration[]) {
   const sum = (value: (generation: TextGeneration) => number) =>
-    generations.reduce((total, g) => total + value(g), 0);
-  const prompt = sum((g) => g.promptTokens);
-  const completion = sum((g) => g.summary().completionTokens);
+    generations.reduce((total, generation) => total + value(generation), 0);
+  const prompt = sum((generation) => generation.promptTokens);
+  const completion = sum((generation) => generation.completionTokens);
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: sum((g) => g.summary().cachedTokens) },
+    prompt_tokens_details: { cached_tokens: sum((generation) => generation.cachedTokens) },
   };
 }

@@ -4,41 +4,53 @@ import type { GeneratedToken } from '../engine/engine.ts';
 
 /** JSON has no -Infinity; vLLM's floor. */
 const floor = -9999;
+const finite = (logprob: number | null): number => Math.max(logprob ?? floor, floor);
 
-const textOf = (tokenizer: Tokenizer, id: number) => tokenizer.decode([id], { skipSpecialTokens: false });
+const textOf = (tokenizer: Tokenizer, id: number): string =>
+  tokenizer.decode([id], { skipSpecialTokens: false });
 
-function entry(tokenizer: Tokenizer, id: number, logprob: number) {
+function entry(tokenizer: Tokenizer, id: number, logprob: number | null) {
   const token = textOf(tokenizer, id);
-  return { token, logprob: Math.max(logprob, floor), bytes: [...Buffer.from(token)] };
+  return { token, logprob: finite(logprob), bytes: [...Buffer.from(token)] };
 }
 
-export function chatLogprobs(tokenizer: Tokenizer, tokens: GeneratedToken[]): object {
+export function chatLogprobs(tokenizer: Tokenizer, tokens: readonly GeneratedToken[]): object {
   return {
     content: tokens.map(({ id, logprob, topLogprobs }) => ({
-      ...entry(tokenizer, id, logprob ?? floor),
+      ...entry(tokenizer, id, logprob),
       top_logprobs: topLogprobs.map((top) => entry(tokenizer, top.id, top.logprob)),
     })),
     refusal: null,
   };
 }
 
-export function completionLogprobs(
+/** The likeliest tokens and the chosen one; tokens whose text is the same, as parts of characters are, stay apart. */
+function topLogprobs(
   tokenizer: Tokenizer,
-  tokens: GeneratedToken[],
-  startOffset: number,
-): object {
+  { id, logprob, topLogprobs: top }: GeneratedToken,
+): Record<string, number> {
+  const all = top.some((other) => other.id === id) ? top : [...top, { id, logprob: finite(logprob) }];
+  const named: Record<string, number> = {};
+  for (const token of all) {
+    const text = textOf(tokenizer, token.id);
+    named[text in named ? `token_id:${token.id}` : text] = finite(token.logprob);
+  }
+  return named;
+}
+
+/** `offset` is the length of the text of the tokens before. */
+export function completionLogprobs(tokenizer: Tokenizer, tokens: readonly GeneratedToken[], offset = 0) {
   const texts = tokens.map(({ id }) => textOf(tokenizer, id));
-  let offset = startOffset;
+  let end = offset;
+  const text_offset = texts.map((text) => {
+    const start = end;
+    end += text.length;
+    return start;
+  });
   return {
     tokens: texts,
-    token_logprobs: tokens.map(({ logprob }) => Math.max(logprob ?? floor, floor)),
-    top_logprobs: tokens.map(({ topLogprobs }) =>
-      Object.fromEntries(topLogprobs.map((top) => [textOf(tokenizer, top.id), Math.max(top.logprob, floor)])),
-    ),
-    text_offset: texts.map((text) => {
-      const at = offset;
-      offset += text.length;
-      return at;
-    }),
+    token_logprobs: tokens.map(({ logprob }) => finite(logprob)),
+    top_logprobs: tokens.map((token) => topLogprobs(tokenizer, token)),
+    text_offset,
   };
 }

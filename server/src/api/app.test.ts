@@ -1,0 +1,186 @@
+import type { Tokenizer } from '@longpo/tokens';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { bodyBytesOf } from './app.ts';
+import { pingMs } from './event-stream.ts';
+import { byteTokenizer, eventsOf, testApp } from './fixture.ts';
+
+let tokenizer: Tokenizer;
+beforeAll(async () => {
+  tokenizer = await byteTokenizer();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const unavailable = (code: string, message: string) => ({
+  error: { message, type: 'server_error', param: null, code },
+});
+
+describe('the state of the model', () => {
+  it('is shown by probes, and keeps requests out until the model answers', async () => {
+    const { app, chat, setState } = testApp(tokenizer, 'x');
+    const status = async () =>
+      Promise.all(
+        ['/healthz', '/readyz', '/v1/models'].map(async (path) => (await app.request(path)).status),
+      );
+    expect(await status()).toEqual([200, 200, 200]);
+    setState({ phase: 'loading', percent: 37 });
+    expect(await status()).toEqual([200, 503, 503]);
+    const loading = unavailable('model_loading', 'The model is loading (37 %).');
+    expect(await (await app.request('/readyz')).json()).toEqual(loading);
+    const refused = await chat({});
+    expect([refused.status, refused.headers.get('retry-after'), await refused.json()]).toEqual([
+      503,
+      '1',
+      loading,
+    ]);
+    setState({ phase: 'stopping' });
+    expect(await status()).toEqual([200, 503, 503]);
+    expect(await (await chat({})).json()).toEqual(unavailable('server_stopping', 'The server is stopping.'));
+  });
+
+  it('lists the model with the length of its context', async () => {
+    const { app } = testApp(tokenizer);
+    expect(await (await app.request('/v1/models')).json()).toEqual({
+      object: 'list',
+      data: [{ id: 'tiny', object: 'model', created: 1_700_000_000, owned_by: 'longpo', max_model_len: 100 }],
+    });
+  });
+
+  it('gives a body 16 bytes a token of the context, and one megabyte at least', () => {
+    expect([bodyBytesOf(8192), bodyBytesOf(524_288)]).toEqual([1_048_576, 8_388_608]);
+  });
+
+  it('says which endpoint does not exist', async () => {
+    const { app } = testApp(tokenizer);
+    const response = await app.request('/v1/embeddings', { method: 'POST' });
+    expect([response.status, await response.json()]).toEqual([
+      404,
+      {
+        error: {
+          message: 'POST /v1/embeddings: no such endpoint',
+          type: 'invalid_request_error',
+          param: null,
+          code: 'not_found',
+        },
+      },
+    ]);
+  });
+});
+
+describe('a request id', () => {
+  it('is kept when it is one and made when it is not', async () => {
+    const { chat } = testApp(tokenizer, 'x');
+    const idOf = async (given: string) =>
+      (await chat({}, { headers: { 'x-request-id': given } })).headers.get('x-request-id');
+    expect(await idOf('my-request.1')).toBe('my-request.1');
+    expect(await idOf('a b')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await idOf('x'.repeat(200))).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+describe('the log', () => {
+  const line = { msg: 'request', request: 'test', method: 'POST', ms: expect.any(Number) };
+
+  it('has one line a request when its last byte is written, and neither prompt nor answer', async () => {
+    const { app, chat, complete, lines } = testApp(tokenizer, 'SECRET');
+    await chat({ messages: [{ role: 'user', content: 'PRIVATE' }] });
+    await (await complete({ prompt: ['PRIVATE', 'b'], stream: true })).text();
+    await complete({ prompt: 'PRIVATE', n: 3 });
+    await app.request('/healthz');
+    expect(lines).toEqual([
+      {
+        ...line,
+        path: '/v1/chat/completions',
+        status: 200,
+        prompt_tokens: 26,
+        completion_tokens: 6,
+        cached_tokens: 0,
+        finish: 'stop',
+      },
+      {
+        ...line,
+        path: '/v1/completions',
+        status: 200,
+        prompt_tokens: 8,
+        completion_tokens: 12,
+        cached_tokens: 0,
+        finish: 'stop,stop',
+      },
+      { ...line, path: '/v1/completions', status: 400, code: 'invalid_request' },
+    ]);
+    expect(JSON.stringify(lines)).not.toMatch(/SECRET|PRIVATE/);
+  });
+});
+
+describe('a stream', () => {
+  it('begins at once and pings every 15 seconds while the engine is silent', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const { complete, engine } = testApp(tokenizer, 'x');
+    const gate = Promise.withResolvers<void>();
+    engine.beforeToken = () => gate.promise;
+    const response = await complete({ stream: true });
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const next = async () => new TextDecoder().decode((await reader.read()).value);
+    expect(await next()).toBe(': open\n\n');
+    vi.advanceTimersByTime(pingMs);
+    expect(await next()).toBe(': ping\n\n');
+    vi.advanceTimersByTime(2 * pingMs);
+    expect([await next(), await next()]).toEqual([': ping\n\n', ': ping\n\n']);
+    gate.resolve();
+    expect(await next()).toMatch(/^data: .*"text":"x"/);
+    expect(await next()).toMatch(/^data: .*"finish_reason":"stop"/);
+    expect(await next()).toBe('data: [DONE]\n\n');
+    expect([(await reader.read()).done, vi.getTimerCount()]).toEqual([true, 0]);
+  });
+
+  it('tells of a failure in its last event', async () => {
+    const { complete, engine, lines } = testApp(tokenizer, 'xy');
+    engine.beforeToken = (index) => (index === 1 ? Promise.reject(new Error('out of memory')) : undefined);
+    const response = await complete({ stream: true });
+    expect((await eventsOf(response)).slice(1)).toEqual([
+      unavailable(
+        'internal_error',
+        'The server failed at this request; its log says why, under the x-request-id of this response.',
+      ),
+    ]);
+    expect(lines).toMatchObject([{ level: 'error', stack: expect.stringContaining('out of memory') }]);
+  });
+
+  it('cancels the generation when its reader leaves, and survives a ping after that', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const { chat, engine, lines } = testApp(tokenizer, 'xyz');
+    engine.beforeToken = (index) => (index === 1 ? new Promise(() => undefined) : undefined);
+    const response = await chat({ stream: true });
+    await response.body?.cancel();
+    vi.advanceTimersByTime(pingMs);
+    await expect.poll(() => engine.ends).toEqual(['abort']);
+    expect(lines).toMatchObject([{ cancelled: true, completion_tokens: 1 }]);
+  });
+});
+
+describe('a client that hangs up', () => {
+  it('cancels the generation of a whole answer', async () => {
+    const { chat, engine, lines } = testApp(tokenizer, 'xyz');
+    const client = new AbortController();
+    engine.beforeToken = (index) => {
+      if (index === 1) client.abort();
+      return undefined;
+    };
+    await chat({}, { signal: client.signal });
+    expect(engine.ends).toEqual(['abort']);
+    expect(lines).toMatchObject([{ cancelled: true, completion_tokens: 1 }]);
+  });
+});
+
+describe('an engine that closes under a request', () => {
+  it('is told as a server that stops, not as an answer', async () => {
+    const { chat, engine } = testApp(tokenizer, 'xyz');
+    engine.closes = true;
+    const response = await chat({});
+    expect([response.status, await response.json()]).toEqual([
+      503,
+      unavailable('server_stopping', 'The server is stopping.'),
+    ]);
+  });
+});

@@ -1,0 +1,161 @@
+/** Test fixture: an app over an engine that answers a script, token by token, and obeys the engine's interface. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openTokenizer, type Tokenizer } from '@longpo/tokens';
+import { byteVocabularySize, writeByteTokenizer } from '@longpo/tokens/fixture';
+import {
+  type Engine,
+  EngineError,
+  type EngineStats,
+  type FinishReason,
+  type GeneratedToken,
+  type GenerateRequest,
+  type Generation,
+} from '../engine/engine.ts';
+import { createMetrics } from '../metrics.ts';
+import { bodyBytesOf, createApp } from './app.ts';
+import type { ModelState } from './model-state.ts';
+
+/** The byte tokenizer of the small test models. */
+export async function byteTokenizer(): Promise<Tokenizer> {
+  const folder = await mkdtemp(join(tmpdir(), 'byte-tokenizer-'));
+  await writeByteTokenizer(folder);
+  const tokenizer = await openTokenizer(folder);
+  await rm(folder, { recursive: true });
+  return tokenizer;
+}
+
+export class ScriptedEngine implements Engine {
+  readonly maxModelLen = 100;
+  readonly vocabularySize = byteVocabularySize;
+  readonly eosTokenIds = [2];
+  readonly digest = `sha256:${'0'.repeat(64)}`;
+  /** What is answered to every prompt before the model's own end of text. */
+  script: readonly number[] = [];
+  /** Waited for before each token; a rejection fails the request. */
+  beforeToken: (index: number, request: GenerateRequest) => Promise<unknown> | undefined = () => undefined;
+  cachedTokens = 0;
+  /** Ends every request before its first token, as an engine that is closed. */
+  closes = false;
+  readonly requests: GenerateRequest[] = [];
+  readonly signals: (AbortSignal | undefined)[] = [];
+  readonly ends: FinishReason[] = [];
+  readonly #totals = { prefixCacheQueries: 0, prefixCacheHits: 0, promptTokens: 0, generationTokens: 0 };
+
+  generate(request: GenerateRequest, signal?: AbortSignal): Generation {
+    const outside = request.promptIds.find((id) => id >= this.vocabularySize);
+    if (outside !== undefined) throw new EngineError('TOKEN_OUT_OF_RANGE', `token id ${outside}: too large`);
+    this.requests.push(request);
+    this.signals.push(signal);
+    const { promise, resolve, reject } = Promise.withResolvers<FinishReason>();
+    promise.then(
+      (reason) => this.ends.push(reason),
+      () => undefined,
+    );
+    return {
+      cachedTokens: this.cachedTokens,
+      tokens: this.#tokens(request, signal, { resolve, reject }),
+      finishReason: promise,
+    };
+  }
+
+  async *#tokens(
+    request: GenerateRequest,
+    signal: AbortSignal | undefined,
+    settle: { resolve(reason: FinishReason): void; reject(error: unknown): void },
+  ): AsyncGenerator<GeneratedToken> {
+    const gone = new Promise<void>((resolve) => {
+      signal?.addEventListener('abort', () => resolve());
+      if (signal?.aborted) resolve();
+    });
+    const { promptIds, maxTokens } = request;
+    this.#totals.promptTokens += promptIds.length;
+    this.#totals.prefixCacheQueries += promptIds.length;
+    this.#totals.prefixCacheHits += this.cachedTokens;
+    request.onPrefill?.(this.cachedTokens, promptIds.length);
+    let reason: FinishReason = 'abort';
+    try {
+      if (this.closes) return;
+      for (const [index, id] of this.script.slice(0, maxTokens).entries()) {
+        await Promise.race([gone, this.beforeToken(index, request)]);
+        if (signal?.aborted) return;
+        this.#totals.generationTokens += 1;
+        yield this.#token(id, request.topLogprobs);
+      }
+      reason = maxTokens <= this.script.length ? 'length' : 'stop';
+    } catch (error) {
+      settle.reject(error);
+      throw error;
+    } finally {
+      settle.resolve(reason);
+    }
+  }
+
+  /** The chosen token has the second place. */
+  #token(id: number, top: number | null): GeneratedToken {
+    if (top === null) return { id, logprob: null, topLogprobs: [] };
+    const others = [id - 1, id, id - 2].map((other, i) => ({ id: other, logprob: -0.5 * (i + 1) }));
+    return { id, logprob: -1, topLogprobs: others.slice(0, top) };
+  }
+
+  stats(): EngineStats {
+    return { running: 1, waiting: 2, kvTokensUsed: 50, kvTokensCapacity: 200, ...this.#totals };
+  }
+
+  async close(): Promise<void> {}
+}
+
+export type LogLine = Readonly<Record<string, unknown>>;
+
+export function testApp(tokenizer: Tokenizer, script = '') {
+  const engine = new ScriptedEngine();
+  engine.script = tokenizer.encode(script);
+  const metrics = createMetrics('tiny', () => engine);
+  const lines: LogLine[] = [];
+  let state: ModelState = {
+    phase: 'ready',
+    model: { name: 'tiny', created: 1_700_000_000, engine, tokenizer, metrics },
+  };
+  const app = createApp({
+    state: () => state,
+    metrics,
+    maxBodyBytes: () => bodyBytesOf(engine.maxModelLen),
+    log: (values) => lines.push(values),
+  });
+  const post = (path: string, body: unknown, init: RequestInit = {}): Promise<Response> =>
+    Promise.resolve(
+      app.request(path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-request-id': 'test' },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+        ...init,
+      }),
+    );
+  return {
+    app,
+    engine,
+    lines,
+    setState(next: ModelState) {
+      state = next;
+    },
+    post,
+    chat: (fields: object, init?: RequestInit) =>
+      post(
+        '/v1/chat/completions',
+        { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }], ...fields },
+        init,
+      ),
+    complete: (fields: object, init?: RequestInit) =>
+      post('/v1/completions', { model: 'tiny', prompt: 'Hi', ...fields }, init),
+  };
+}
+
+/** The payloads of a finished event stream; comments are left out. */
+export async function eventsOf(response: Response): Promise<unknown[]> {
+  const blocks = (await response.text()).split('\n\n').filter((block) => block.startsWith('data: '));
+  return blocks.map((block) => {
+    const data = block.slice('data: '.length);
+    return data === '[DONE]' ? data : JSON.parse(data);
+  });
+}

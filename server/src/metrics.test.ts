@@ -1,0 +1,73 @@
+import type { Tokenizer } from '@longpo/tokens';
+import { beforeAll, expect, it } from 'vitest';
+import { byteTokenizer, testApp } from './api/fixture.ts';
+
+let tokenizer: Tokenizer;
+beforeAll(async () => {
+  tokenizer = await byteTokenizer();
+});
+
+/** Samples of our own metrics without the buckets, by name and labels. */
+async function samples(app: ReturnType<typeof testApp>['app']): Promise<Record<string, number>> {
+  const text = await (await app.request('/metrics')).text();
+  const lines = text.split('\n').filter((line) => line.startsWith('longpo_') && !line.includes('_bucket{'));
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [name = '', value] = line.split(' ');
+      return [name.replace(/,?model_name="tiny"/, '').replace('{}', ''), Number(value)];
+    }),
+  );
+}
+
+it('counts requests, tokens, cache hits and cancels under the names of vLLM', async () => {
+  const { app, chat, complete, engine } = testApp(tokenizer, 'abc');
+  engine.cachedTokens = 4;
+  await chat({});
+  await complete({ prompt: 'Hello', max_tokens: 2 });
+  await complete({ prompt: '', max_tokens: 2 });
+  const client = new AbortController();
+  engine.beforeToken = () => {
+    client.abort();
+    return undefined;
+  };
+  await complete({ prompt: 'Hello' }, { signal: client.signal });
+  expect(await samples(app)).toMatchObject({
+    longpo_num_requests_running: 1,
+    longpo_num_requests_waiting: 2,
+    longpo_kv_cache_usage_perc: 0.25,
+    longpo_prompt_tokens_total: 31,
+    longpo_generation_tokens_total: 5,
+    longpo_prefix_cache_queries_total: 31,
+    longpo_prefix_cache_hits_total: 12,
+    'longpo_request_success_total{finished_reason="stop"}': 1,
+    'longpo_request_success_total{finished_reason="length"}': 1,
+    'longpo_request_success_total{finished_reason="abort"}': 1,
+    'longpo_request_cancelled_total{phase="prefill"}': 1,
+    longpo_time_to_first_token_seconds_count: 2,
+    longpo_inter_token_latency_seconds_count: 3,
+    longpo_request_time_per_output_token_seconds_count: 2,
+    longpo_e2e_request_latency_seconds_count: 3,
+    longpo_request_queue_time_seconds_count: 3,
+    longpo_request_prefill_time_seconds_count: 2,
+    longpo_request_decode_time_seconds_count: 2,
+    longpo_request_prompt_tokens_sum: 31,
+    longpo_request_generation_tokens_sum: 5,
+  });
+});
+
+it('counts an answer that failed as neither stop nor length', async () => {
+  const { app, chat, engine } = testApp(tokenizer, 'abc');
+  engine.beforeToken = () => Promise.reject(new Error('out of memory'));
+  await chat({});
+  const found = Object.entries(await samples(app)).filter(([name]) => name.includes('request_success'));
+  expect(found).toEqual([['longpo_request_success_total{finished_reason="error"}', 1]]);
+});
+
+it('carries the process metrics and the label of the model on every sample', async () => {
+  const { app } = testApp(tokenizer, 'abc');
+  const response = await app.request('/metrics');
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  const lines = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  expect(lines.filter((line) => !line.includes('model_name="tiny"'))).toEqual([]);
+  expect(lines.some((line) => line.startsWith('process_resident_memory_bytes'))).toBe(true);
+});
