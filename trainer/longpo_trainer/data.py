@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 import fastjsonschema
 
+from .contract import validator
 from .errors import LongPOError
-
-CONTRACT = Path(__file__).resolve().parent.parent / "contract"
 
 
 class PreferenceFile:
@@ -56,15 +53,9 @@ def _parse_row(line: bytes, place: str) -> dict:
     except ValueError as error:
         raise LongPOError(4, "ROW_INVALID", f"{place}: not JSON ({error}); one object a line.") from error
     try:
-        return _validator()(row)
+        return validator("preference-row")(row)
     except fastjsonschema.JsonSchemaValueException as error:
         field = (error.path and ".".join(str(part) for part in error.path[1:])) or "the row"
         raise LongPOError(
             4, "ROW_INVALID", f"{place}: {field}: {error.message.removeprefix(error.name + ' ')}."
         ) from error
-
-
-@lru_cache
-def _validator() -> Callable[[dict], dict]:
-    schema = json.loads((CONTRACT / "preference-row.schema.json").read_text())
-    return fastjsonschema.compile(schema)
