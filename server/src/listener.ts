@@ -24,9 +24,16 @@ function urlOf(host: string, port: number): string {
 type Fetch = (request: Request) => Response | Promise<Response>;
 
 export function listen(fetch: Fetch, host: string, port: number): Promise<Listener> {
-  const server = createServer(getRequestListener(fetch));
+  const handle = getRequestListener(fetch);
+  let closing = false;
+  const server = createServer((request, response) => {
+    // Node ends the connections that are idle when it closes, not those that become so later.
+    response.once('close', () => closing && server.closeIdleConnections());
+    void handle(request, response);
+  });
   const close = (graceMs: number) =>
     new Promise<void>((done) => {
+      closing = true;
       const cut = setTimeout(() => server.closeAllConnections(), graceMs);
       server.close(() => {
         clearTimeout(cut);

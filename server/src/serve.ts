@@ -38,7 +38,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   const listener = await listen(app.fetch, host, port);
   try {
-    const tokenizer = await openTokenizer(model);
     const opened = await openEngine({
       directory: model,
       quantization: options.quantization,
@@ -52,6 +51,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       },
     });
     engine = opened;
+    // After the engine, whose door says best what is wrong with a folder.
+    const tokenizer = await openTokenizer(model);
     await warmUp(opened, tokenizer);
     const loadSeconds = (performance.now() - started) / 1000;
     metrics.loaded(loadSeconds);

@@ -113,10 +113,11 @@ export function testApp(tokenizer: Tokenizer, script = '') {
   engine.script = tokenizer.encode(script);
   const metrics = createMetrics('tiny', () => engine);
   const lines: LogLine[] = [];
-  let state: ModelState = {
+  const readyState: ModelState = {
     phase: 'ready',
     model: { name: 'tiny', created: 1_700_000_000, engine, tokenizer, metrics },
   };
+  let state: ModelState = readyState;
   const app = createApp({
     state: () => state,
     metrics,
@@ -136,6 +137,7 @@ export function testApp(tokenizer: Tokenizer, script = '') {
     app,
     engine,
     lines,
+    readyState,
     setState(next: ModelState) {
       state = next;
     },

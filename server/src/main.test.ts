@@ -1,0 +1,226 @@
+/** longpo-serve as an executor runs it: a process with env, signals and exit codes, on a tiny random model. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { byteVocabularySize, writeByteTokenizer } from '@longpo/tokens/fixture';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { writeFixtureModel } from './model/fixture.ts';
+
+const main = join(import.meta.dirname, 'main.ts');
+const maxModelLen = 4096;
+let root: string;
+let model: string;
+let children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'longpo-serve-'));
+  model = join(root, 'model');
+  const config = { vocab_size: byteVocabularySize, max_position_embeddings: maxModelLen, eos_token_id: 2 };
+  await writeFixtureModel(model, { config });
+  await writeByteTokenizer(model);
+});
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  children = [];
+  await rm(root, { recursive: true });
+});
+
+const config = {
+  model: 'model',
+  servedModelName: 'tiny',
+  quantization: 'none',
+  maxModelLen: null,
+  ropeTheta: null,
+  cache: 'cache',
+  parallelSequences: 2,
+};
+
+function start(env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [main], {
+    env: {
+      PATH: process.env.PATH,
+      LONGPO_CONFIG: JSON.stringify(config),
+      LONGPO_VOLUME_ROOT: root,
+      LONGPO_LISTEN: '127.0.0.1:0',
+      LONGPO_TERMINATION_LOG: join(root, 'termination.json'),
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  children.push(child);
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text;
+  });
+  const lines = (): Record<string, unknown>[] =>
+    stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
+  const ended = once(child, 'close').then(([code]) => ({ code, stderr }));
+  const ready = async (): Promise<string> => {
+    const find = () => lines().find(({ msg }) => msg === 'ready')?.url;
+    await expect.poll(find, { timeout: 20_000 }).toBeDefined();
+    return String(find());
+  };
+  return { child, lines, ended, ready };
+}
+
+const termination = async () => JSON.parse(await readFile(join(root, 'termination.json'), 'utf8'));
+
+/** Runs to its end and compares what an executor sees of it. */
+async function expectFailure(exitCode: number, code: string, message: string, env?: Record<string, string>) {
+  const { code: exit, stderr } = await start(env).ended;
+  expect({ exit, stderr }).toEqual({ exit: exitCode, stderr: `error[${code}]: ${message}\n` });
+  expect(await termination()).toEqual({ error: { code, message } });
+}
+
+/** Publishes the folder as a checkpoint, as the trainer does. */
+async function writeManifest(): Promise<void> {
+  const files = await Promise.all(
+    (await readdir(model)).toSorted().map(async (path) => {
+      const content = await readFile(join(model, path));
+      return { path, bytes: content.length, sha256: createHash('sha256').update(content).digest('hex') };
+    }),
+  );
+  const lines = files.map(({ sha256, path }) => `${sha256}  ${path}\n`).join('');
+  const digest = `sha256:${createHash('sha256').update(lines).digest('hex')}`;
+  const origin = { training: 'tiny', stage: '1k', step: 4, contextLength: 1024, dtype: 'f32' };
+  const rest = { metrics: {}, createdAt: '2026-11-24T09:00:00Z', trainerVersion: '0.1.0' };
+  const kind = { apiVersion: 'longpo.dev/v1alpha1', kind: 'LongPOCheckpoint' };
+  const manifest = { ...kind, ...origin, baseModelDigest: digest, digest, files, ...rest };
+  await writeFile(join(model, 'longpo-checkpoint.json'), JSON.stringify(manifest));
+}
+
+describe('a server', () => {
+  it('says that it is ready, answers the same for the same seed, and ends with 0 on SIGTERM', async () => {
+    await writeManifest();
+    const { child, lines, ended, ready } = start();
+    const url = await ready();
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    const ask = async () => {
+      const response = await fetch(`${url}/v1/completions`, {
+        method: 'POST',
+        body: JSON.stringify({ model: 'tiny', prompt: 'Hello', max_tokens: 20, seed: 3, ignore_eos: true }),
+      });
+      const { choices, usage } = (await response.json()) as { choices: object[]; usage: object };
+      return { status: response.status, choices, usage };
+    };
+    const first = await ask();
+    expect(first).toMatchObject({
+      status: 200,
+      choices: [{ finish_reason: 'length' }],
+      usage: { prompt_tokens: 5, completion_tokens: 20 },
+    });
+    expect(await ask()).toMatchObject({ choices: first.choices });
+    child.kill('SIGTERM');
+    expect(await ended).toEqual({ code: 0, stderr: '' });
+    expect(lines().map(({ msg }) => msg)).toEqual(['ready', 'request', 'request', 'stopping']);
+    expect(lines()[0]).toMatchObject({
+      level: 'info',
+      role: 'serve',
+      digest: expect.stringMatching(/^sha256:/),
+      maxModelLen,
+    });
+  });
+
+  it('finishes a running answer after SIGTERM, and takes no new one', async () => {
+    const { child, ended, ready } = start();
+    const url = await ready();
+    const response = await fetch(`${url}/v1/completions`, {
+      method: 'POST',
+      body: JSON.stringify({
+        model: 'tiny',
+        prompt: 'a',
+        max_tokens: 2000,
+        ignore_eos: true,
+        stream: true,
+        stream_options: { include_usage: true },
+      }),
+    });
+    const text = response.text();
+    child.kill('SIGTERM');
+    await expect.poll(() => fetch(`${url}/readyz`).catch(() => 'refused')).toBe('refused');
+    const tail = (await text).trimEnd().split('\n\n').slice(-2);
+    expect(tail[0]).toContain('"completion_tokens":2000');
+    expect(tail[1]).toBe('data: [DONE]');
+    expect(await ended).toEqual({ code: 0, stderr: '' });
+  });
+
+  it('shows its progress while it loads, and can be stopped then', async () => {
+    // A pipe that nobody writes to: the read of the config never ends.
+    await rm(join(model, 'config.json'));
+    execFileSync('mkfifo', [join(model, 'config.json')]);
+    const probe = createServer().listen(0, '127.0.0.1');
+    await once(probe, 'listening');
+    const { port } = probe.address() as { port: number };
+    await new Promise((closed) => probe.close(closed));
+    const { child, lines, ended } = start({ LONGPO_LISTEN: `127.0.0.1:${port}` });
+    const readyz = () =>
+      fetch(`http://127.0.0.1:${port}/readyz`).then(
+        async (response) => [response.status, await response.json()],
+        () => 'refused',
+      );
+    await expect
+      .poll(readyz, { timeout: 20_000 })
+      .toMatchObject([503, { error: { code: 'model_loading', message: 'The model is loading (0 %).' } }]);
+    child.kill('SIGTERM');
+    await expect.poll(() => lines().map(({ msg }) => msg)).toEqual(['stopping']);
+    // The read holds a thread, for which the end of a process waits.
+    await writeFile(join(model, 'config.json'), '');
+    expect(await ended).toEqual({ code: 0, stderr: '' });
+  });
+});
+
+describe('a server that cannot start', () => {
+  it('names a taken port and the fix', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { port: number };
+    const message = `127.0.0.1:${port} is taken: stop what listens there, or choose another port`;
+    await expectFailure(2, 'PORT_IN_USE', message, { LONGPO_LISTEN: `127.0.0.1:${port}` });
+    other.close();
+  });
+
+  it('names a folder that does not exist', async () => {
+    const message = `${root}/none: no such folder; give the path of a Hugging Face model folder`;
+    await expectFailure(2, 'MODEL_NOT_FOUND', message, {
+      LONGPO_CONFIG: JSON.stringify({ ...config, model: 'none' }),
+    });
+  });
+
+  it("names a file of the tokenizer's that is missing", async () => {
+    await rm(join(model, 'tokenizer_config.json'));
+    const message = `${model}/tokenizer_config.json is missing: download the model folder again`;
+    await expectFailure(2, 'MODEL_INCOMPLETE', message);
+  });
+
+  it('names the field of a config that is wrong', async () => {
+    const message = 'LONGPO_CONFIG, parallelSequences: Too small: expected number to be >0';
+    await expectFailure(2, 'CONFIG_INVALID', message, {
+      LONGPO_CONFIG: JSON.stringify({ ...config, parallelSequences: 0 }),
+    });
+  });
+
+  it('ends with 4 for a checkpoint that is not what its manifest says', async () => {
+    await writeManifest();
+    await appendFile(join(model, 'chat_template.jinja'), ' ');
+    expect(await start().ended).toMatchObject({ code: 4 });
+    expect(await termination()).toMatchObject({ error: { code: 'CHECKPOINT_CORRUPT' } });
+  });
+
+  it('ends with 4 for a checkpoint that lacks a file', async () => {
+    await writeManifest();
+    await rm(join(model, 'chat_template.jinja'));
+    expect(await start().ended).toMatchObject({ code: 4 });
+    expect(await termination()).toMatchObject({ error: { code: 'CHECKPOINT_FILE_MISSING' } });
+  });
+});
