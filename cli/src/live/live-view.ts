@@ -1,105 +1,113 @@
-/** The live lines of `longpo run`: redrawn on a terminal; elsewhere plain lines, few of them. */
-import type { LongPOTraining, ProgressReport } from '@longpo/api';
-import { drawBar, type Output } from '../setup/bar.ts';
-import { type PhaseLine, phaseLines } from './phases.ts';
-import { duration } from './units.ts';
+/** LIVE: the lines of `longpo run`, redrawn on a terminal; elsewhere plain lines, few of them. */
+import type { LongPOTraining, StageStatus } from '@longpo/api';
+import type { Output } from '../setup/bar.ts';
+import { createPhaseClock, type TimedLine } from './phase-clock.ts';
+import { phaseText, shareOf } from './phase-text.ts';
+import { failureText, labelWidth, phaseLines } from './phases.ts';
+import { createTerminalLines } from './terminal-lines.ts';
 
 export interface LiveView {
+  /** Takes every change of the training. */
   update(training: LongPOTraining): void;
+  /** A line between the phases. */
+  note(text: string): void;
   end(): void;
 }
 
-const labelWidth = 14;
-const plainShare = 0.25;
-
-interface Timed {
-  started: number;
-  ended?: number;
-  /** Share at the last plain line. */
-  printed: number;
-  printedState?: PhaseLine['state'];
-}
-
-const shareOf = (progress: ProgressReport | undefined): number =>
-  progress && progress.total > 0 ? progress.completed / progress.total : 0;
-
-function etaOf(progress: ProgressReport, elapsedSeconds: number): string {
-  const share = shareOf(progress);
-  const seconds =
-    progress.etaSeconds ?? (share > 0 && share < 1 ? (elapsedSeconds * (1 - share)) / share : undefined);
-  return seconds === undefined ? '' : `ETA ${duration(seconds)}`;
-}
-
-function detail(progress: ProgressReport): string {
-  const { metrics = {}, phase, completed, total, unit, tokensPerSecond } = progress;
-  const dropped = Object.entries(metrics).filter(([name, count]) => name.startsWith('dropped/') && count > 0);
-  return [
-    phase === 'train' || phase === 'generate' || phase === 'verify' ? '' : phase,
-    unit === 'bytes'
-      ? `${(completed / 1e6).toFixed(0)}/${(total / 1e6).toFixed(0)} MB`
-      : `${completed}/${total} ${unit}`,
-    tokensPerSecond === undefined ? '' : `${tokensPerSecond.toFixed(0)} tok/s`,
-    metrics.loss === undefined ? '' : `loss ${metrics.loss.toFixed(3)}`,
-    metrics['rewards/margins'] === undefined ? '' : `margin ${metrics['rewards/margins'].toFixed(4)}`,
-    dropped.length === 0 ? '' : `dropped ${dropped.reduce((sum, [, count]) => sum + count, 0)}`,
-  ]
-    .filter((part) => part !== '')
-    .join('  ');
+interface Lines {
+  show(lines: TimedLine[], width: number): void;
+  note(text: string): void;
+  end(): void;
 }
 
 export function createLiveView(out: Output, now: () => Date): LiveView {
-  const times = new Map<string, Timed>();
-  let drawn = 0;
-  let last = '';
+  const timed = createPhaseClock(now);
+  const lines = out.isTTY ? terminalView(out) : plainView(out);
+  const failures = createFailureLog();
+  return {
+    update(training) {
+      for (const text of failures(training.status?.stages ?? [])) lines.note(text);
+      lines.show(phaseLines(training).map(timed), labelWidth(training));
+    },
+    note: lines.note,
+    end: lines.end,
+  };
+}
 
-  function timed(line: PhaseLine): Timed {
-    const time = times.get(line.label) ?? { started: now().getTime(), printed: 0 };
-    times.set(line.label, time);
-    if (line.state !== 'running') time.ended ??= now().getTime();
-    return time;
-  }
+/** Failures that the controller answers with a restart; the last one ends the stage and is its line. */
+function createFailureLog(): (stages: StageStatus[]) => string[] {
+  let told: Set<string> | undefined;
+  return (stages) => {
+    const latest = stages.flatMap(({ name, state, lastFailure }) =>
+      lastFailure ? [{ name, state, lastFailure, key: JSON.stringify([name, lastFailure]) }] : [],
+    );
+    const news = latest.filter(({ key }) => told && !told.has(key));
+    // What failed before the view began belongs to an earlier run.
+    told = new Set([...(told ?? []), ...latest.map(({ key }) => key)]);
+    return news
+      .filter(({ state }) => state !== 'Failed')
+      .map(({ name, lastFailure }) => {
+        const { pod, exitCode } = lastFailure;
+        return `${name}: ${pod} ended with exit code ${exitCode} and is started again: ${failureText(lastFailure)}`;
+      });
+  };
+}
 
-  function text(line: PhaseLine): string {
-    const time = timed(line);
-    const seconds = ((time.ended ?? now().getTime()) - time.started) / 1000;
-    const label = line.label.padEnd(labelWidth);
-    if (line.state === 'done') return `${label} ${drawBar(1)}  ${duration(seconds)}  ${line.note}`.trimEnd();
-    if (line.state === 'failed') return `${label} failed after ${duration(seconds)}  ${line.note}`.trimEnd();
-    const { progress } = line;
-    if (!progress) return `${label} ${drawBar(0)}  starting`;
-    return `${label} ${drawBar(shareOf(progress))}  ${[detail(progress), etaOf(progress, seconds)].filter((part) => part !== '').join('  ')}`;
-  }
+function terminalView(out: Output): Lines {
+  const terminal = createTerminalLines(out);
+  const settled = new Set<string>();
+  let region: string[] = [];
+  return {
+    show(lines, width) {
+      for (const { label, state } of lines) if (state === 'running') settled.delete(label);
+      const live = lines.filter(({ label }) => !settled.has(label));
+      const firstRunning = live.findIndex(({ state }) => state === 'running');
+      const finished = firstRunning === -1 ? live : live.slice(0, firstRunning);
+      for (const { label } of finished) settled.add(label);
+      region = live.slice(finished.length).map((line) => phaseText(line, width));
+      terminal.draw(
+        finished.map((line) => phaseText(line, width)),
+        region,
+      );
+    },
+    note: (text) => terminal.draw([text], region),
+    end() {
+      terminal.release();
+      region = [];
+    },
+  };
+}
 
-  function redraw(lines: PhaseLine[]): void {
-    const width = (out.columns ?? 100) - 1;
-    const body = lines.map((line) => `\x1b[2K${text(line).slice(0, width)}\n`).join('');
-    if (body === last) return;
-    last = body;
-    out.write(`${drawn > 0 ? `\x1b[${drawn}A` : ''}${body}`);
-    drawn = lines.length;
-  }
+const quarters = 4;
+/** The others take seconds. */
+const longParts = new Set(['fetch', 'generate', 'reference', 'train']);
 
-  /** A phase's start, each quarter of it, its end. */
-  function printChanges(lines: PhaseLine[]): void {
-    for (const line of lines) {
-      const time = timed(line);
-      const share = shareOf(line.progress);
-      const moved = line.state === 'running' && share >= time.printed + plainShare && share < 1;
-      if (time.printedState === line.state && !moved) continue;
-      out.write(`${text(line)}\n`);
-      time.printedState = line.state;
-      if (moved) time.printed = Math.floor(share / plainShare) * plainShare;
-    }
+interface Printed {
+  state: TimedLine['state'];
+  part: string | undefined;
+  quarter: number;
+}
+
+/** A phase's start, each quarter of it, its end. */
+function plainView(out: Output): Lines {
+  const printed = new Map<string, Printed>();
+
+  function isNew(line: TimedLine): boolean {
+    const before = printed.get(line.label);
+    const part = line.progress?.phase;
+    const share = shareOf(line.progress);
+    const passed = before && before.part === part ? before.quarter : 0;
+    const quarter = Math.floor(share * quarters);
+    printed.set(line.label, { state: line.state, part, quarter: Math.max(passed, quarter) });
+    if (before?.state !== line.state) return true;
+    return line.state === 'running' && longParts.has(part ?? '') && quarter > passed && share < 1;
   }
 
   return {
-    update(training) {
-      const lines = phaseLines(training);
-      if (out.isTTY) redraw(lines);
-      else printChanges(lines);
+    show(lines, width) {
+      for (const line of lines) if (isNew(line)) out.write(`${phaseText(line, width)}\n`);
     },
-    end() {
-      drawn = 0;
-    },
+    note: (text) => void out.write(`${text}\n`),
+    end() {},
   };
 }

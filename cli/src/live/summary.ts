@@ -1,51 +1,39 @@
 /** What is printed at the end of a run, and by `longpo status`. Pure. */
-import type { LongPOTraining } from '@longpo/api';
-import { phaseLines } from './phases.ts';
+import { conditionTypes, type LongPOTraining, type StageStatus } from '@longpo/api';
+import { type PhaseLine, phaseLines } from './phases.ts';
 import { table } from './table.ts';
 import { shortDigest } from './units.ts';
 
+export { renderServing } from './snippets.ts';
+
+function checkpointCells({ checkpoint }: StageStatus): string[] {
+  if (checkpoint === undefined) return [];
+  const { step, loss, rewardAccuracy, path, digest } = checkpoint;
+  return [String(step), loss.toFixed(4), rewardAccuracy.toFixed(2), path, shortDigest(digest)];
+}
+
 export function renderStages({ spec, status }: LongPOTraining): string {
   const heads = ['stage', 'context', 'state', 'steps', 'loss', 'reward accuracy', 'checkpoint', 'digest'];
-  const rows = (status?.stages ?? []).map(({ name, state, checkpoint }, i) => [
-    name,
-    String(spec.stages[i]?.contextLength ?? ''),
-    state,
-    checkpoint ? String(checkpoint.step) : '',
-    checkpoint ? checkpoint.loss.toFixed(4) : '',
-    checkpoint ? checkpoint.rewardAccuracy.toFixed(2) : '',
-    checkpoint?.path ?? '',
-    checkpoint ? shortDigest(checkpoint.digest) : '',
-  ]);
+  const rows = (status?.stages ?? []).map((stage) => {
+    const context = spec.stages.find(({ name }) => name === stage.name)?.contextLength;
+    return [stage.name, context?.toLocaleString('en-US') ?? '', stage.state, ...checkpointCells(stage)];
+  });
   return table(heads, rows);
+}
+
+function phaseCells({ label, state, note, progress }: PhaseLine): string[] {
+  const { phase, role, completed, total, unit } = progress ?? {};
+  const part = phase === role ? '' : `${phase} `;
+  return [label, state, progress ? `${part}${completed}/${total} ${unit}` : note];
 }
 
 export function renderStatus(training: LongPOTraining): string {
   const { metadata, status } = training;
-  const succeeded = status?.conditions?.find(({ type }) => type === 'Succeeded');
-  const phases = phaseLines(training).map(({ label, state, note, progress }) => [
-    label,
-    state,
-    progress ? `${progress.completed}/${progress.total} ${progress.unit}` : note,
-  ]);
+  const succeeded = status?.conditions?.find(({ type }) => type === conditionTypes.succeeded);
+  const why = succeeded ? ` (${succeeded.reason}: ${succeeded.message})` : '';
   return [
-    `${metadata.name}: ${status?.state ?? 'Pending'}${succeeded ? ` (${succeeded.reason}: ${succeeded.message})` : ''}`,
-    table(['phase', 'state', ''], phases),
+    `${metadata.name}: ${status?.state ?? 'Pending'}${why}`,
+    table(['phase', 'state', ''], phaseLines(training).map(phaseCells)),
     renderStages(training),
   ].join('\n\n');
-}
-
-/** Snippets that work as printed. */
-export function renderServing(url: string, model: string): string {
-  const question = 'What is the capital of France?';
-  const body = JSON.stringify({ model, messages: [{ role: 'user', content: question }], temperature: 0 });
-  return [
-    `${model} answers at ${url}`,
-    '',
-    `curl ${url}/chat/completions -H 'content-type: application/json' -d '${body}'`,
-    '',
-    `node --input-type=module -e "import OpenAI from 'openai';`,
-    `  const client = new OpenAI({ baseURL: '${url}', apiKey: 'none' });`,
-    `  const { choices } = await client.chat.completions.create({ model: '${model}', messages: [{ role: 'user', content: '${question}' }] });`,
-    '  console.log(choices[0].message.content);"',
-  ].join('\n');
 }

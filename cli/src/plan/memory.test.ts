@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { embeddingCopies, rankMemory } from './memory.ts';
+import { embeddingCopies, type MemorySettings, rankMemory } from './memory.ts';
 import { mistral7b, qwen3, qwen25, smolLM2 } from './reference-models.fixture.ts';
 
 const answer = 1024;
-const gpu = { dtype: 'bf16', optim: 'rmsprop', gradientCheckpointing: true } as const;
+const gpu: MemorySettings = { dtype: 'bf16', optim: 'rmsprop', gradientCheckpointing: true };
 
 function gigabytes(model: typeof mistral7b, prompt: number, sequence: number, settings = gpu): number {
   const shape = { packedTokens: prompt + 2 * answer, sequence, worldSize: 8 };

@@ -6,7 +6,7 @@ export interface Output {
   columns?: number;
 }
 
-const width = 24;
+const width = 16;
 const plainStep = 0.25;
 
 /** `[######------]  50 %` */
