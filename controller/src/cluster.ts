@@ -46,6 +46,13 @@ export const deployments: ResourceType = { apiVersion: 'apps/v1', kind: 'Deploym
 /** One writer, one name: fields of the progress endpoint and of the reconciler never clash. */
 export const fieldManagers = { controller: 'longpo-controller', progress: 'longpo-progress' } as const;
 
+/** Foreground deletion has begun; the object stays until what it owns is gone. */
+export const isBeingDeleted = ({
+  metadata,
+}: {
+  metadata: { name: string; deletionTimestamp?: unknown };
+}): boolean => metadata.deletionTimestamp !== undefined;
+
 export function refOf(object: Resource): ResourceRef {
   const { apiVersion, kind, metadata } = object;
   return { apiVersion, kind, namespace: metadata.namespace, name: metadata.name };

@@ -1,13 +1,22 @@
 /** The only writer of the reconcilers: children first, removals, then one status patch if the status changed. */
 import { isDeepStrictEqual } from 'node:util';
 import { desiredHashAnnotation } from '@longpo/api';
-import { type Cluster, fieldManagers, type Resource, type ResourceRef, refOf } from '../cluster.ts';
+import {
+  type Cluster,
+  fieldManagers,
+  isBeingDeleted,
+  type Resource,
+  type ResourceRef,
+  refOf,
+} from '../cluster.ts';
 import type { Logger } from '../logger.ts';
 import type { Plan } from './plan.ts';
 
 /** Jobs are made once: their template is immutable, and a queue controller owns parts of them afterwards. */
 function isUpToDate(current: Resource | undefined, desired: Resource): boolean {
   if (current === undefined) return false;
+  // On its way out: it cannot be kept, and once it is gone its event brings us back.
+  if (isBeingDeleted(current)) return true;
   if (desired.kind === 'Job') return true;
   const hash = (object: Resource) => object.metadata.annotations?.[desiredHashAnnotation];
   return hash(current) === hash(desired);
@@ -27,6 +36,8 @@ export async function act(
     logger.info('applied', { child: `${child.kind}/${child.name}` });
   }
   for (const child of plan.remove) {
+    const current = await cluster.get(child);
+    if (current === undefined || isBeingDeleted(current)) continue;
     await cluster.remove(child);
     logger.info('removed', { child: `${child.kind}/${child.name}` });
   }

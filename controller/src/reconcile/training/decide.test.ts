@@ -1,4 +1,4 @@
-import { type Condition, conditionTypes, type LongPOTrainingStatus } from '@longpo/api';
+import { type Condition, conditionTypes, type LongPOServing, type LongPOTrainingStatus } from '@longpo/api';
 import { describe, expect, it } from 'vitest';
 import { digestOf, facts, fetched, generated, trained } from '../../fixture/results.ts';
 import {
@@ -35,6 +35,10 @@ const train = makeJob('train', 'one');
 const verify = makeJob('verify', 'one');
 const generator = (reason?: 'Available' | 'Starting' | 'Unavailable', message?: string) =>
   makeServing('demo-one-gen', reason, message);
+const deleting = (serving: LongPOServing): LongPOServing => ({
+  ...serving,
+  metadata: { ...serving.metadata, deletionTimestamp: '2026-11-24T11:59:00Z' },
+});
 const stages = [
   { name: 'one', contextLength: 1024 },
   { name: 'two', contextLength: 2048 },
@@ -123,6 +127,15 @@ const rows: [
       state: 'Generating',
       succeeded: 'Unknown Generating',
     },
+  ],
+  [
+    'generator server of an earlier attempt is on its way out -> waits for the new one',
+    {
+      jobs: [fetch, makeJob('generate', 'one', failedWith(1))],
+      servings: [deleting(generator('Available'))],
+      annotations: { 'longpo.dev/retried-at': '2026-11-24T11:30:00Z' },
+    },
+    { apply: ['LongPOServing/demo-one-gen'], state: 'Generating', succeeded: 'Unknown Generating' },
   ],
   [
     'generator server restarts while the Job runs -> keeps both',

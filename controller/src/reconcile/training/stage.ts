@@ -11,7 +11,7 @@ import {
   type TrainingStage,
   type TrainResult,
 } from '@longpo/api';
-import type { Resource, ResourceRef } from '../../cluster.ts';
+import { isBeingDeleted, type Resource, type ResourceRef } from '../../cluster.ts';
 import { generatorServingName } from '../../objects/names.ts';
 import { buildTrainingServing } from '../../objects/serving.ts';
 import { podPath } from '../../objects/uri.ts';
@@ -31,8 +31,9 @@ export interface StageDecision {
 }
 
 export function isReady(serving: LongPOServing | undefined): boolean {
+  if (serving === undefined || isBeingDeleted(serving)) return false;
   return (
-    serving?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
+    serving.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
   );
 }
 
