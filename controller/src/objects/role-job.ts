@@ -75,6 +75,8 @@ export function buildRoleJob(job: RoleJob): JobResource {
       completions: job.pods,
       parallelism: job.pods,
       backoffLimitPerIndex: job.maxFailures,
+      // Without it the other ranks would wait for ever for the index that has failed too often.
+      maxFailedIndexes: 0,
       podReplacementPolicy: 'Failed',
       podFailurePolicy: { rules: podFailurePolicy },
       template,
