@@ -1,0 +1,208 @@
+import {
+  apiVersion,
+  completionIndexAnnotation,
+  type Job,
+  jobNameLabel,
+  labels,
+  longpoTraining,
+  type PodResult,
+} from '@longpo/api';
+import { describe, expect, it } from 'vitest';
+import type { Cluster } from './cluster.ts';
+import { type Controller, startController } from './controller.ts';
+import { MemoryCluster, type Stored } from './fixture/memory-cluster.ts';
+import { resultOf } from './fixture/results.ts';
+import { now, settings } from './fixture/training.ts';
+import type { Logger } from './logger.ts';
+import { ProgressStore } from './progress/store.ts';
+
+const time = now.toISOString();
+const training: Stored = {
+  apiVersion,
+  kind: 'LongPOTraining',
+  metadata: { name: 'demo', namespace: 'research' },
+  spec: longpoTraining.shape.spec.parse({
+    model: { uri: '/models/smollm2' },
+    documents: { uri: '/documents' },
+    stages: [
+      { name: 'one', contextLength: 1024 },
+      { name: 'two', contextLength: 2048, parallelism: { sequence: 3, processesPerPod: 1 } },
+    ],
+  }),
+};
+
+function start(cluster: Cluster, errors: string[]): Promise<Controller> {
+  const logger: Logger = {
+    info: () => undefined,
+    error: (msg, values) => errors.push(`${msg}: ${JSON.stringify(values)}`),
+    child: () => logger,
+  };
+  const progress = new ProgressStore({ cluster, logger, periodMs: 1 });
+  return startController({ cluster, settings, progress, logger, now: () => now });
+}
+
+/** All calls of the memory cluster resolve at once: when the event loop turns, the controller has nothing left to do. */
+const idle = () => new Promise(setImmediate);
+
+function endJob(world: MemoryCluster, job: Stored): void {
+  const { name, namespace, uid = '' } = job.metadata;
+  const role = job.metadata.labels?.[labels.role] ?? '';
+  const result: PodResult = resultOf(role, job.metadata.labels?.[labels.stage] ?? '');
+  const terminated = { exitCode: 0, finishedAt: time, message: JSON.stringify(result) };
+  world.put({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: `${name}-0`,
+      namespace,
+      labels: { ...(job as Job).spec?.template.metadata?.labels, [jobNameLabel]: name },
+      annotations: { [completionIndexAnnotation]: '0' },
+      ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid, controller: true }],
+    },
+    status: { phase: 'Succeeded', containerStatuses: [{ state: { terminated } }] },
+  });
+  const condition = { type: 'Complete', status: 'True', lastTransitionTime: time };
+  world.put({ ...job, status: { conditions: [condition] } });
+}
+
+/** One thing that the rest of a cluster does: collects what was removed, readies a server or ends a Job. */
+function worldStep(world: MemoryCluster): boolean {
+  const removed = [...world.objects.values()].find(
+    ({ metadata }) => metadata.deletionTimestamp !== undefined,
+  );
+  if (removed) {
+    world.collect(removed);
+    return true;
+  }
+  const deployment = world.list('Deployment').find(({ status }) => status === undefined);
+  if (deployment) {
+    world.put({ ...deployment, status: { observedGeneration: 1, replicas: 1, readyReplicas: 1 } });
+    return true;
+  }
+  const job = world.list('Job').find(({ status }) => status === undefined);
+  if (job) endJob(world, job);
+  return job !== undefined;
+}
+
+/** Runs a training to its end; controllers die after so many writes each, and the next one takes over. */
+async function run(lives: Iterator<number>) {
+  const world = new MemoryCluster();
+  const errors: string[] = [];
+  world.put(training);
+  const life = () => world.facade(lives.next().value ?? Number.POSITIVE_INFINITY);
+  let facade = life();
+  const controllers = [await start(facade, errors)];
+  for (let steps = 0; steps < 1000; steps++) {
+    await idle();
+    if (facade.isDead()) {
+      facade = life();
+      controllers.push(await start(facade, errors));
+    } else if (!worldStep(world)) break;
+  }
+  const end = Object.fromEntries([...world.objects].sort(([a], [b]) => a.localeCompare(b)));
+  const madeTwice = [...world.made].filter(([, times]) => times > 1).map(([key]) => key);
+  return { world, end, errors, madeTwice, controllers };
+}
+
+describe('the controller', () => {
+  it('takes a training of two stages to a served checkpoint', async () => {
+    const { world, end, errors, madeTwice } = await run([][Symbol.iterator]());
+    expect({ errors, madeTwice }).toEqual({ errors: [], madeTwice: [] });
+    expect(Object.keys(end)).toEqual([
+      'Deployment/research/demo',
+      'Job/research/demo-fetch-a1',
+      'Job/research/demo-one-generate-a1',
+      'Job/research/demo-one-train-a1',
+      'Job/research/demo-one-verify-a1',
+      'Job/research/demo-two-generate-a1',
+      'Job/research/demo-two-train-a1',
+      'Job/research/demo-two-verify-a1',
+      'LongPOServing/research/demo',
+      'LongPOTraining/research/demo',
+      'Pod/research/demo-fetch-a1-0',
+      'Pod/research/demo-one-generate-a1-0',
+      'Pod/research/demo-one-train-a1-0',
+      'Pod/research/demo-one-verify-a1-0',
+      'Pod/research/demo-two-generate-a1-0',
+      'Pod/research/demo-two-train-a1-0',
+      'Pod/research/demo-two-verify-a1-0',
+      'Service/research/demo',
+      'Service/research/demo-two-train-a1',
+    ]);
+    expect(world.objects.get('LongPOTraining/research/demo')?.status).toMatchObject({
+      state: 'Succeeded',
+      url: 'http://demo.research.svc:8000/v1',
+      stages: [{ state: 'Succeeded' }, { state: 'Succeeded' }],
+    });
+    expect(world.writes.filter((line) => !line.startsWith('status'))).toEqual([
+      'apply Job/demo-fetch-a1',
+      'apply LongPOServing/demo-one-gen',
+      'apply Deployment/demo-one-gen',
+      'apply Service/demo-one-gen',
+      'apply Job/demo-one-generate-a1',
+      'remove LongPOServing/demo-one-gen',
+      'apply Job/demo-one-train-a1',
+      'apply Job/demo-one-verify-a1',
+      'apply LongPOServing/demo-two-gen',
+      'apply Deployment/demo-two-gen',
+      'apply Service/demo-two-gen',
+      'apply Job/demo-two-generate-a1',
+      'remove LongPOServing/demo-two-gen',
+      'apply Service/demo-two-train-a1',
+      'apply Job/demo-two-train-a1',
+      'apply Job/demo-two-verify-a1',
+      'apply LongPOServing/demo',
+      'apply Deployment/demo',
+      'apply Service/demo',
+    ]);
+  });
+
+  it('ends the same when it is killed after any one write', async () => {
+    const calm = await run([][Symbol.iterator]());
+    const wrong: unknown[] = [];
+    for (let point = 1; point <= calm.world.writes.length; point++) {
+      const { end, errors, madeTwice, controllers } = await run([point][Symbol.iterator]());
+      expect(controllers.length).toBe(2);
+      if (JSON.stringify([end, errors, madeTwice]) !== JSON.stringify([calm.end, [], []]))
+        wrong.push({ point, write: calm.world.writes[point - 1], errors, madeTwice });
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('ends the same when every controller is killed after its first write', async () => {
+    const calm = await run([][Symbol.iterator]());
+    const restless = await run(Array(1000).fill(1)[Symbol.iterator]());
+    expect(restless.controllers.length).toBeGreaterThan(20);
+    expect([restless.end, restless.errors, restless.madeTwice]).toEqual([calm.end, [], []]);
+  });
+
+  it('writes nothing once everything is as it should be', async () => {
+    const { world, controllers } = await run([][Symbol.iterator]());
+    const written = world.writes.length;
+    world.resync();
+    await idle();
+    await Promise.all(controllers.map((controller) => controller.stop()));
+    const errors: string[] = [];
+    const next = await start(world.facade(), errors);
+    await idle();
+    await next.stop();
+    expect({ more: world.writes.slice(written), errors }).toEqual({ more: [], errors: [] });
+  });
+
+  it('makes again what somebody deleted', async () => {
+    const { world } = await run([][Symbol.iterator]());
+    const deployment = world.list('Deployment')[0];
+    if (deployment) world.collect(deployment);
+    await idle();
+    expect(world.writes.filter((line) => !line.startsWith('status')).at(-1)).toBe('apply Deployment/demo');
+  });
+
+  it('leaves a training alone that is being deleted', async () => {
+    const world = new MemoryCluster();
+    world.put({ ...training, metadata: { ...training.metadata, deletionTimestamp: time } });
+    const controller = await start(world.facade(), []);
+    await idle();
+    await controller.stop();
+    expect(world.writes).toEqual([]);
+  });
+});
