@@ -38,9 +38,15 @@ function fatalError(pods: PodResource[]): string | undefined {
   return undefined;
 }
 
+/** Replicas that answer with the Deployment as it is now: until its controller has seen a change, its counts are old. */
+function readyReplicas(deployment: DeploymentResource | undefined): number {
+  const { observedGeneration = 0, readyReplicas: ready = 0 } = deployment?.status ?? {};
+  return observedGeneration >= (deployment?.metadata.generation ?? 0) ? ready : 0;
+}
+
 export function decideServing(subject: ObservedServing, settings: Settings, now: Date): Plan {
   const { serving, owner, generation, deployment, pods } = subject;
-  const ready = deployment?.status?.readyReplicas ?? 0;
+  const ready = readyReplicas(deployment);
   const wanted = serving.spec.replicas;
   const available = wanted > 0 && ready >= wanted;
   const failure = available ? undefined : fatalError(pods);
