@@ -1,6 +1,5 @@
-import { type Condition, conditionTypes, type LongPOServing, type LongPOTrainingStatus } from '@longpo/api';
+import { conditionTypes, type LongPOServing, type LongPOTrainingStatus } from '@longpo/api';
 import { describe, expect, it } from 'vitest';
-import { digestOf, facts, fetched, generated, trained } from '../../fixture/results.ts';
 import {
   failedWith,
   makeJob,
@@ -148,6 +147,20 @@ const rows: [
     { apply: nothing, state: 'Failed', succeeded: 'False Unavailable' },
   ],
   [
+    'generator server could never answer, then retried -> makes it anew',
+    {
+      jobs: [fetch],
+      servings: [generator('Unavailable')],
+      annotations: { 'longpo.dev/retried-at': '2026-11-24T11:45:00Z' },
+    },
+    {
+      apply: nothing,
+      remove: ['LongPOServing/demo-one-gen'],
+      state: 'Generating',
+      succeeded: 'Unknown Generating',
+    },
+  ],
+  [
     'generate failed with exit 4 -> DataInvalid and the server gives its machine back',
     { jobs: [fetch, makeJob('generate', 'one', failedWith(4))], servings: [generator('Available')] },
     {
@@ -244,119 +257,19 @@ const rows: [
     { jobs: [fetch, generate, train, verify], servings: [makeServing('demo', 'Unavailable', 'no')] },
     { apply: nothing, state: 'Failed', succeeded: 'False Unavailable' },
   ],
+  [
+    'serving could never answer, then retried -> makes it anew',
+    {
+      jobs: [fetch, generate, train, verify],
+      servings: [makeServing('demo', 'Unavailable', 'no')],
+      annotations: { 'longpo.dev/retried-at': '2026-11-24T11:45:00Z' },
+    },
+    { apply: nothing, remove: ['LongPOServing/demo'], state: 'Serving', succeeded: 'Unknown Serving' },
+  ],
 ];
 
 describe('decideTraining', () => {
   it.each(rows)('%s', (_, scene, wanted) => {
     expect(decide(scene).summary).toEqual({ remove: [], ...wanted });
-  });
-
-  it('names field, value, rule and fix when the model cannot be split', () => {
-    const { status } = decide({
-      jobs: [fetch],
-      spec: { stages: [{ name: 'one', contextLength: 1024, parallelism: { sequence: 12 } }] },
-    });
-    expect(status.conditions?.find(({ type }) => type === 'Planned')).toEqual({
-      type: 'Planned',
-      status: 'False',
-      reason: 'PlanInvalid',
-      message:
-        'spec.stages[0].parallelism.sequence is 12, but the model has 9 query heads and Ulysses splits heads: use 1 to 9',
-      observedGeneration: 1,
-      lastTransitionTime: now.toISOString(),
-    });
-  });
-
-  it('says with the url what a finished training has made', () => {
-    const { status } = decide({
-      jobs: [fetch, generate, train, verify],
-      servings: [makeServing('demo', 'Available')],
-    });
-    const condition = (type: string, reason: string, message: string): Condition => ({
-      type,
-      status: 'True',
-      reason,
-      message,
-      observedGeneration: 1,
-      lastTransitionTime: now.toISOString(),
-    });
-    const { loss, rewardMargin, rewardAccuracy, peakMemoryBytes } = trained('one');
-    expect(status).toEqual({
-      observedGeneration: 1,
-      state: 'Succeeded',
-      model: { path: fetched.path, digest: fetched.digest, facts },
-      servingRef: { name: 'demo' },
-      url: 'http://demo.research.svc:8000/v1',
-      conditions: [
-        condition('Succeeded', 'Completed', 'every stage has a verified checkpoint'),
-        condition('Planned', 'Fits', 'the model can be split as the stages ask'),
-      ],
-      stages: [
-        {
-          name: 'one',
-          state: 'Succeeded',
-          attempt: 1,
-          restarts: 0,
-          data: generated('one'),
-          checkpoint: {
-            path: 'demo/one/checkpoint',
-            digest: digestOf('d'),
-            step: 3,
-            rows: 4,
-            loss,
-            rewardMargin,
-            rewardAccuracy,
-            peakMemoryBytes,
-            verified: true,
-          },
-        },
-      ],
-    });
-  });
-
-  it('starts the second stage from the f32 master weights of the first', () => {
-    const { plan } = decide({ jobs: [fetch, generate, train, verify], spec: { stages } });
-    expect(plan.apply[0]).toMatchObject({ spec: { model: { uri: 'pvc://longpo/demo/one/master' } } });
-  });
-
-  it('counts restarts and keeps the last failure while a Job goes on', () => {
-    const failure = failedWith(1).lastFailure;
-    const { status } = decide({
-      jobs: [
-        fetch,
-        generate,
-        makeJob('train', 'one', { ...running, countedFailures: 2, lastFailure: failure }),
-      ],
-    });
-    expect(status.stages).toEqual([
-      {
-        name: 'one',
-        state: 'Training',
-        attempt: 1,
-        restarts: 2,
-        lastFailure: failure,
-        data: generated('one'),
-      },
-    ]);
-  });
-
-  it('decides the same whatever the status says: it is rebuilt from the children', () => {
-    const scene: Scene = { jobs: [fetch, generate, train], spec: { stages } };
-    const lost = decide(scene);
-    const wrong = decide({
-      ...scene,
-      status: { state: 'Succeeded', currentStage: 'two', url: 'http://x/v1' },
-    });
-    expect(wrong.plan).toEqual(lost.plan);
-  });
-
-  it('keeps the transition time of a condition that stays', () => {
-    const first = decide({}).status;
-    const later = decideTraining(
-      makeTraining({ status: first, jobs: [makeJob('fetch', '', running)] }),
-      settings,
-      new Date('2026-11-24T13:00:00Z'),
-    ).status as LongPOTrainingStatus;
-    expect(later.conditions).toEqual(first.conditions);
   });
 });

@@ -1,12 +1,13 @@
 /** decide: (training, what is there, now) -> what should be. Pure: no client, no clock, no env. */
 import {
+  type Condition,
   conditionTypes,
   type LongPOTrainingStatus,
   type Reason,
   reasons,
   type StageStatus,
 } from '@longpo/api';
-import type { Resource, ResourceRef } from '../../cluster.ts';
+import { type Resource, type ResourceRef, refOf } from '../../cluster.ts';
 import { buildTrainingServing, servingUrl } from '../../objects/serving.ts';
 import { claimOf } from '../../objects/uri.ts';
 import { settleConditions } from '../../policies/condition.ts';
@@ -15,7 +16,15 @@ import { shapeProblems } from '../../policies/shape.ts';
 import type { Settings } from '../../settings.ts';
 import type { ObservedTraining } from '../observe.ts';
 import type { Plan } from '../plan.ts';
-import { decideStage, isReady, retriedAt, type StageDecision, servingFailure, uriOf } from './stage.ts';
+import {
+  decideStage,
+  isReady,
+  isRetriedServing,
+  retriedAt,
+  type StageDecision,
+  servingFailure,
+  uriOf,
+} from './stage.ts';
 import { fetchJob, type JobContext } from './stage-jobs.ts';
 import { stepOf } from './step.ts';
 
@@ -40,7 +49,7 @@ const stateReasons = {
 export function decideTraining(subject: ObservedTraining, settings: Settings, now: Date): Plan {
   const context: JobContext = { training: subject.training, owner: subject.owner, settings };
   const progress = advance(context, subject);
-  const { training, generation } = subject;
+  const { generation } = subject;
   const failed = progress.failure;
   const done = progress.state === 'Succeeded';
   const planned = progress.status.model !== undefined;
@@ -67,13 +76,22 @@ export function decideTraining(subject: ObservedTraining, settings: Settings, no
                 : 'the model has not been read yet',
             },
       ],
-      training.status?.conditions,
+      conditionsBefore(context, now),
       generation,
       now,
     ),
     stages: progress.stages,
   };
   return { apply: failed ? [] : progress.apply, remove: progress.remove, status };
+}
+
+/** A failure that outlasts a retry has happened again: who asked for it must see that it was looked at again. */
+function conditionsBefore(context: JobContext, now: Date): Condition[] | undefined {
+  const asked = Date.parse(retriedAt(context) ?? '');
+  const isOutlived = ({ type, status, lastTransitionTime }: Condition) =>
+    type === conditionTypes.succeeded && status === 'False' && Date.parse(lastTransitionTime) < asked;
+  const before = context.training.status?.conditions;
+  return asked <= now.getTime() ? before?.filter((condition) => !isOutlived(condition)) : before;
 }
 
 function advance(context: JobContext, { observed, training }: ObservedTraining): Progress {
@@ -151,10 +169,11 @@ function advanceStages(context: JobContext, { observed, pending, status, start }
 }
 
 function serveLast(
-  { training, owner }: JobContext,
+  context: JobContext,
   observed: ObservedTraining['observed'],
   { stages, status, checkpoint }: { stages: StageStatus[]; status: Progress['status']; checkpoint: string },
 ): Progress {
+  const { training, owner } = context;
   const { serving, storage } = training.spec;
   const finished = {
     remove: [],
@@ -170,14 +189,17 @@ function serveLast(
     replicas: 1,
     ...settings,
   });
-  const ready = isReady(observed.servings.get(owner.name));
-  const failure = servingFailure(observed.servings.get(owner.name));
+  const existing = observed.servings.get(owner.name);
+  const ready = isReady(existing);
+  const failure = servingFailure(existing, retriedAt(context));
+  const again = isRetriedServing(existing, retriedAt(context));
   return {
     ...finished,
     ...(failure === undefined ? {} : { failure }),
     ...(ready ? {} : { reason: reasons.serving, message: `waiting for LongPOServing ${owner.name}` }),
     state: ready ? 'Succeeded' : 'Serving',
-    apply: [wanted],
+    apply: again ? [] : [wanted],
+    remove: again ? [refOf(wanted)] : [],
     status: {
       ...status,
       servingRef: { name: owner.name },

@@ -3,6 +3,7 @@
  * the middle of a stage goes on where its children are.
  */
 import {
+  type Condition,
   conditionTypes,
   type GenerateResult,
   type LongPOServing,
@@ -37,10 +38,25 @@ export function isReady(serving: LongPOServing | undefined): boolean {
   );
 }
 
-/** A serving that will never be ready as it is, as a failure of the training that waits for it. */
-export function servingFailure(serving: LongPOServing | undefined): TerminalFailure | undefined {
+function unavailableCondition(serving: LongPOServing | undefined): Condition | undefined {
   const ready = serving?.status?.conditions?.find(({ type }) => type === conditionTypes.ready);
-  if (ready?.reason !== reasons.unavailable) return undefined;
+  return ready?.reason === reasons.unavailable ? ready : undefined;
+}
+
+/** Asked to try again since it was made: then it is made anew, for a mended model needs a new look. */
+export function isRetriedServing(serving: LongPOServing | undefined, retried: string | undefined): boolean {
+  const ready = unavailableCondition(serving);
+  if (ready === undefined || retried === undefined) return false;
+  return Date.parse(retried) >= Date.parse(ready.lastTransitionTime);
+}
+
+/** A serving that will never be ready as it is, as a failure of the training that waits for it. */
+export function servingFailure(
+  serving: LongPOServing | undefined,
+  retried: string | undefined,
+): TerminalFailure | undefined {
+  const ready = unavailableCondition(serving);
+  if (ready === undefined || isRetriedServing(serving, retried)) return undefined;
   return {
     reason: reasons.unavailable,
     message: `LongPOServing ${serving?.metadata.name}: ${ready.message}`,
@@ -95,7 +111,7 @@ export function decideStage(
       const decision = outcome('Generating', step, {});
       // The generator is started once its server answers: until then it would only wait.
       const apply = server.ready ? [...server.apply, ...decision.apply] : server.apply;
-      const failure = decision.failure ?? servingFailure(observed.servings.get(servingName));
+      const failure = decision.failure ?? servingFailure(observed.servings.get(servingName), retried);
       return { ...decision, apply, remove: server.remove, ...(failure === undefined ? {} : { failure }) };
     }
     data = dataStatus(step.result);
@@ -131,18 +147,18 @@ function lastFailure(jobs: Observed['jobs']): Pick<StageStatus, 'lastFailure'> {
 
 /** The server that the stage's data comes from: made while it is needed, unless the user named one. */
 function generatorServer(
-  { training, owner }: JobContext,
+  context: JobContext,
   observed: Observed,
   name: string,
   start: StageStart,
   step: Step<'generate'>['state'],
 ): { apply: Resource[]; remove: ResourceRef[]; ready: boolean; gone: boolean } {
+  const { training, owner } = context;
   const existing = observed.servings.get(name);
   const needed = training.spec.generate.endpoint === undefined && (step === 'wanted' || step === 'running');
-  if (!needed) {
-    const remove = existing ? [{ ...servingType, namespace: owner.namespace, name }] : [];
-    return { apply: [], remove, ready: true, gone: existing === undefined };
-  }
+  const remove = existing ? [{ ...servingType, namespace: owner.namespace, name }] : [];
+  if (!needed) return { apply: [], remove, ready: true, gone: existing === undefined };
+  if (isRetriedServing(existing, retriedAt(context))) return { apply: [], remove, ready: false, gone: false };
   const { storage, generate } = training.spec;
   const serving = buildTrainingServing(name, owner, {
     model: { uri: uriOf(start.model, storage.claimName) },
