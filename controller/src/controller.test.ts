@@ -205,4 +205,20 @@ describe('the controller', () => {
     await controller.stop();
     expect(world.writes).toEqual([]);
   });
+
+  it('does not take the children of an earlier training of that name for its own, nor writes over them', async () => {
+    const { world } = await run([][Symbol.iterator]());
+    const before = new MemoryCluster();
+    for (const object of world.objects.values()) if (object.kind !== 'LongPOTraining') before.put(object);
+    const renewed = { ...training, metadata: { ...training.metadata, uid: 'uid-of-another' } };
+    before.put(renewed);
+    const errors: string[] = [];
+    const controller = await start(before.facade(), errors);
+    await idle();
+    await controller.stop();
+    expect([...new Set(errors)]).toEqual([
+      'reconcile failed: {"key":"research/demo","error":"Job/demo-fetch-a1 exists already and belongs to something else"}',
+    ]);
+    expect(before.writes).toEqual([]);
+  });
 });

@@ -22,6 +22,13 @@ function isUpToDate(current: Resource | undefined, desired: Resource): boolean {
   return hash(current) === hash(desired);
 }
 
+/** Names are deterministic, so somebody else's object may have one of ours: it is not for us to change. */
+function refuseForeign(current: Resource, desired: Resource): void {
+  const owner = desired.metadata.ownerReferences?.[0]?.uid;
+  if (current.metadata.ownerReferences?.some(({ uid }) => uid === owner)) return;
+  throw new Error(`${current.kind}/${current.metadata.name} exists already and belongs to something else`);
+}
+
 export async function act(
   cluster: Cluster,
   ref: ResourceRef,
@@ -31,7 +38,9 @@ export async function act(
 ): Promise<void> {
   for (const desired of plan.apply) {
     const child = refOf(desired);
-    if (isUpToDate(await cluster.get(child), desired)) continue;
+    const current = await cluster.get(child);
+    if (current !== undefined) refuseForeign(current, desired);
+    if (isUpToDate(current, desired)) continue;
     await cluster.apply(desired, fieldManagers.controller);
     logger.info('applied', { child: `${child.kind}/${child.name}` });
   }

@@ -72,13 +72,18 @@ export async function observeTraining(
     cluster.list(pods, ref.namespace, selector),
     cluster.list(servingType, ref.namespace, selector),
   ]);
+  // Children of an earlier training of that name may still be on their way out.
+  const isOwn = (child: Resource) =>
+    child.metadata.ownerReferences?.some(({ uid }) => uid === object.metadata.uid) ?? false;
   return {
     training,
     owner: ownerOf(object),
     generation: object.metadata.generation ?? 0,
     observed: {
-      jobs: ownJobs.map((job) => viewJob(job as JobResource, ownPods as PodResource[])),
-      servings: new Map(ownServings.map((serving) => [serving.metadata.name, parseServing(serving)])),
+      jobs: ownJobs.filter(isOwn).map((job) => viewJob(job as JobResource, ownPods as PodResource[])),
+      servings: new Map(
+        ownServings.filter(isOwn).map((serving) => [serving.metadata.name, parseServing(serving)]),
+      ),
     },
   };
 }
