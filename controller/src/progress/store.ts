@@ -2,7 +2,7 @@
  * Last progress report of each stage, coalesced into one status write per training and period. The progress
  * endpoint is a writer of its own: it touches only the progress fields, under its own field manager.
  */
-import type { ProgressReport } from '@longpo/api';
+import type { LongPOTrainingStatus, ProgressReport } from '@longpo/api';
 import { type Cluster, fieldManagers, type ResourceRef } from '../cluster.ts';
 import type { Logger } from '../logger.ts';
 
@@ -52,16 +52,23 @@ export class ProgressStore {
     );
   }
 
+  /** Only of stages that the reconciler has written: an entry of progress alone would be no valid stage. */
+  async #statusOf({ ref, reports }: Entry): Promise<object> {
+    const object = (await this.#options.cluster.get(ref)) as { status?: LongPOTrainingStatus } | undefined;
+    const fetchProgress = reports.get('');
+    const stages = (object?.status?.stages ?? []).flatMap(({ name }) => {
+      const progress = reports.get(name);
+      return progress === undefined ? [] : [{ name, progress }];
+    });
+    return { ...(fetchProgress === undefined ? {} : { fetchProgress }), stages };
+  }
+
   async #write(entry: Entry): Promise<void> {
     clearTimeout(entry.timer);
     entry.timer = undefined;
     const { cluster, logger } = this.#options;
-    const fetchProgress = entry.reports.get('');
-    const stages = [...entry.reports]
-      .filter(([stage]) => stage !== '')
-      .map(([name, progress]) => ({ name, progress }));
-    const status = { ...(fetchProgress === undefined ? {} : { fetchProgress }), stages };
     try {
+      const status = await this.#statusOf(entry);
       await cluster.patchStatus(entry.ref, status, fieldManagers.progress);
     } catch (error) {
       // The next report writes again; progress is never worth failing for.
