@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { ServeConfig } from '@longpo/api';
 import { openTokenizer, type Tokenizer } from '@longpo/tokens';
-import { bodyBytesOf, createApp } from './api/app.ts';
+import { createApp } from './api/app.ts';
 import type { ModelState } from './api/model-state.ts';
 import type { Log } from './api/request-record.ts';
 import type { Engine } from './engine/engine.ts';
@@ -33,7 +33,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const app = createApp({
     state: () => state,
     metrics,
-    maxBodyBytes: () => bodyBytesOf(engine?.maxModelLen ?? 0),
     log,
   });
   const listener = await listen(app.fetch, host, port);

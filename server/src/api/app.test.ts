@@ -39,6 +39,19 @@ describe('the state of the model', () => {
     expect(await (await chat({})).json()).toEqual(unavailable('server_stopping', 'The server is stopping.'));
   });
 
+  it('decides about the size of a body only when it is known what the context holds', async () => {
+    const { chat, setState } = testApp(tokenizer, 'x');
+    const large = { messages: [{ role: 'user', content: 'x'.repeat(1 << 20) }] };
+    expect((await chat(large)).status).toBe(413);
+    setState({ phase: 'loading', percent: 37 });
+    const early = await chat(large);
+    expect([early.status, early.headers.get('retry-after'), early.headers.get('x-should-retry')]).toEqual([
+      503,
+      '1',
+      null,
+    ]);
+  });
+
   it('lists the model with the length of its context', async () => {
     const { app } = testApp(tokenizer);
     expect(await (await app.request('/v1/models')).json()).toEqual({

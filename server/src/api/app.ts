@@ -15,7 +15,6 @@ import { type ApiEnv, type Log, RequestRecord } from './request-record.ts';
 export interface AppOptions {
   state(): ModelState;
   metrics: Metrics;
-  maxBodyBytes(): number;
   log: Log;
 }
 
@@ -29,7 +28,7 @@ export const bodyBytesOf = (maxModelLen: number): number =>
 /** A caller's own id is kept if it is one: it goes into a header and a log line. */
 const requestIdPattern = /^[\w.:-]{1,128}$/;
 
-export function createApp({ state, metrics, maxBodyBytes, log }: AppOptions): Hono<ApiEnv> {
+export function createApp({ state, metrics, log }: AppOptions): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.use(async (c, next) => {
     const given = c.req.header('x-request-id') ?? '';
@@ -51,7 +50,10 @@ export function createApp({ state, metrics, maxBodyBytes, log }: AppOptions): Ho
     return respond(c, new ApiError(404, { code: 'not_found', message }));
   });
   app.use('/v1/*', (c, next) => {
-    const maxSize = maxBodyBytes();
+    const now = state();
+    // Without a model there is no limit to know: the endpoints refuse, and read nothing.
+    if (now.phase !== 'ready') return next();
+    const maxSize = bodyBytesOf(now.model.engine.maxModelLen);
     const onError = () => {
       throw bodyTooLarge(maxSize);
     };

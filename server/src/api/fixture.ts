@@ -14,7 +14,7 @@ import {
   type Generation,
 } from '../engine/engine.ts';
 import { createMetrics } from '../metrics.ts';
-import { bodyBytesOf, createApp } from './app.ts';
+import { createApp } from './app.ts';
 import type { ModelState } from './model-state.ts';
 
 /** The byte tokenizer of the small test models. */
@@ -121,7 +121,6 @@ export function testApp(tokenizer: Tokenizer, script = '') {
   const app = createApp({
     state: () => state,
     metrics,
-    maxBodyBytes: () => bodyBytesOf(engine.maxModelLen),
     log: (values) => lines.push(values),
   });
   const post = (path: string, body: unknown, init: RequestInit = {}): Promise<Response> =>
