@@ -110,6 +110,18 @@ describe("OpenAI's client", () => {
     expect([asked, answer.choices[0]?.message.content]).toEqual([2, 'Bonjour é. Fin.']);
   });
 
+  it('is told that the model loads also for a body that nobody reads', async () => {
+    server.setState({ phase: 'loading', percent: 50 });
+    const once = new OpenAI({ baseURL: `${listener.url}/v1`, apiKey: 'none', maxRetries: 0 });
+    const huge = { ...request, messages: [{ role: 'user' as const, content: 'x'.repeat(8 << 20) }] };
+    expect(await cause(once.chat.completions.create(huge))).toMatchObject({
+      status: 503,
+      code: 'model_loading',
+    });
+    server.setState(server.readyState);
+    expect((await client.chat.completions.create(request)).choices[0]?.finish_reason).toBe('stop');
+  });
+
   it('throws when a stream fails in the middle', async () => {
     server.engine.beforeToken = (index) =>
       index === 3 ? Promise.reject(new Error('out of memory')) : undefined;
@@ -150,6 +162,18 @@ describe('a client that leaves', () => {
     });
     expect(response.status).toBe(200);
     leave.abort();
+    await expect.poll(() => server.engine.ends).toEqual(['abort']);
+  });
+
+  it('cancels the generation also when it sent its body in chunks', async () => {
+    server.engine.beforeToken = () => never;
+    const leave = new AbortController();
+    const body = new Blob([JSON.stringify(request)]).stream();
+    const chunked = { method: 'POST', body, duplex: 'half' as const, signal: leave.signal };
+    const answer = cause(fetch(`${listener.url}/v1/chat/completions`, chunked));
+    await expect.poll(() => server.engine.requests.length).toBe(1);
+    leave.abort();
+    await answer;
     await expect.poll(() => server.engine.ends).toEqual(['abort']);
   });
 
