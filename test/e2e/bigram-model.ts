@@ -23,7 +23,9 @@ const text =
 
 /** log p(next | current), smoothed; a line starts with "1. ", a sentence may end the turn. */
 function bigramLogProbs(): number[][] {
-  const counts = Array.from({ length: byteVocabularySize }, () => new Array<number>(byteVocabularySize).fill(1e-4));
+  const counts = Array.from({ length: byteVocabularySize }, () =>
+    new Array<number>(byteVocabularySize).fill(1e-4),
+  );
   const add = (from: string, to: number, weight: number) => {
     const row = counts[byteTokenId(from.charCodeAt(0))];
     if (row) row[to] = (row[to] ?? 0) + weight;
@@ -74,7 +76,8 @@ function layer(n: number): Tensor[] {
   const prefix = `model.layers.${n}.`;
   const matrix = (name: string, rows: number, columns: number, scale: number, seed: number) =>
     tensor(`${prefix}${name}.weight`, [rows, columns], noise(rows * columns, scale, 100 * n + seed));
-  const ones = (name: string) => tensor(`${prefix}${name}.weight`, [hidden], new Float32Array(hidden).fill(1));
+  const ones = (name: string) =>
+    tensor(`${prefix}${name}.weight`, [hidden], new Float32Array(hidden).fill(1));
   return [
     ones('input_layernorm'),
     ones('post_attention_layernorm'),

@@ -129,9 +129,10 @@ def _write_error(folder: Path, rank: int, error: LongPOError) -> None:
 
 
 def _failure(folder: Path, code: int) -> LongPOError:
-    """The error that a user can act on, if a rank has one: the others only saw their peer go."""
+    """The error that started it: the agent ends the other ranks, and these then say that they were stopped."""
     errors = [error for path in sorted(folder.glob("error-*.json")) if (error := _read(path)) is not None]
-    for error in sorted(errors, key=lambda error: error["exitCode"] == 1):
+    own = [error for error in errors if error["exitCode"] != TRY_AGAIN]
+    for error in sorted(own, key=lambda error: error["exitCode"] == 1):
         return LongPOError(error["exitCode"], error["code"], error["message"])
     if code == TRY_AGAIN:
         return LongPOError(TRY_AGAIN, "PREEMPTED", "stopped from outside; start again to go on.")

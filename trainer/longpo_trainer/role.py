@@ -12,27 +12,34 @@ from .log import log
 from .result import error_result, write_result
 
 
-def _role(name: str) -> Callable[[PodEnvironment], dict[str, object]]:
-    """Imported on demand: fetch and verify must not pay for torch."""
-    if name == "fetch":
-        from .fetch import fetch
+def _fetch(environment: PodEnvironment) -> dict[str, object]:
+    from .fetch import fetch
 
-        return fetch
-    if name == "train":
-        from .launch import launch
+    return fetch(environment)
 
-        return launch
-    if name == "verify":
-        from .verify import verify
 
-        return verify
-    raise LongPOError(CONFIG, "ROLE_UNKNOWN", f"{name or 'no role'}: use fetch, train or verify.")
+def _train(environment: PodEnvironment) -> dict[str, object]:
+    from .launch import launch
+
+    return launch(environment)
+
+
+def _verify(environment: PodEnvironment) -> dict[str, object]:
+    from .verify import verify
+
+    return verify(environment)
+
+
+ROLES: dict[str, Callable[[PodEnvironment], dict[str, object]]] = {"fetch": _fetch, "train": _train, "verify": _verify}
+"""Imported on demand: fetch and verify must not pay for torch."""
 
 
 def run_role(name: str) -> int:
     environment = read_environment()
     try:
-        result = _role(name)(environment)
+        if name not in ROLES:
+            raise LongPOError(CONFIG, "ROLE_UNKNOWN", f"{name or 'no role'}: use one of {', '.join(ROLES)}.")
+        result = ROLES[name](environment)
     except LongPOError as error:
         print(f"error[{error.code}]: {error.message}", file=sys.stderr, flush=True)
         write_result(environment.termination_log, error_result(error))
