@@ -1,6 +1,6 @@
 """What transformers' AutoTokenizer makes of texts and chats: the yardstick of tokens.test.ts.
 
-Reads {"folder", "texts", "chats"} from stdin and writes ids, texts and rendered chats to stdout, all as
+Reads {"folders", "texts", "chats"} from stdin and writes ids, texts and rendered chats of each folder to stdout, all as
 JSON with ASCII escapes, so that no locale can change a character.
 """
 
@@ -10,10 +10,9 @@ import sys
 from transformers import AutoTokenizer
 
 
-def main() -> None:
-    request = json.load(sys.stdin)
-    tokenizer = AutoTokenizer.from_pretrained(request["folder"])
-    encoded = [tokenizer.encode(text, add_special_tokens=False) for text in request["texts"]]
+def reference(folder: str, texts: list[str], chats: list[list[dict]]) -> dict:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    encoded = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
 
     def decoded(ids: list[int], skip: bool) -> str:
         return tokenizer.decode(ids, skip_special_tokens=skip, clean_up_tokenization_spaces=False)
@@ -24,14 +23,20 @@ def main() -> None:
     def chat_ids(chat: list[dict]) -> list[int]:
         return tokenizer.apply_chat_template(chat, tokenize=True, add_generation_prompt=True, return_dict=False)
 
-    result = {
+    return {
         "ids": encoded,
         "with_special": [decoded(ids, False) for ids in encoded],
         "without_special": [decoded(ids, True) for ids in encoded],
-        "chats": [[rendered(chat, False), rendered(chat, True)] for chat in request["chats"]],
-        "chat_ids": [chat_ids(chat) for chat in request["chats"]],
+        "chats": [[rendered(chat, False), rendered(chat, True)] for chat in chats],
+        "chat_ids": [chat_ids(chat) for chat in chats],
     }
-    json.dump(result, sys.stdout)
+
+
+def main() -> None:
+    request = json.load(sys.stdin)
+    texts, chats = request["texts"], request["chats"]
+    results = [reference(folder, texts, chats) for folder in request["folders"]]
+    json.dump(results, sys.stdout)
 
 
 if __name__ == "__main__":

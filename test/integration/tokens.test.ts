@@ -3,7 +3,7 @@
  * Python with transformers; without them the suite fails, it does not skip.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { writeByteTokenizer } from '../../tokens/src/fixture.ts';
 import { type ChatMessage, openTokenizer, type Tokenizer } from '../../tokens/src/index.ts';
+import { writeByteFallbackTokenizer } from './byte-fallback-tokenizer.ts';
 
 const run = promisify(execFile);
 const maxOutputBytes = 64 << 20;
@@ -87,12 +88,11 @@ async function novel(): Promise<string> {
   return (await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))).join('\n\n');
 }
 
-async function reference(folder: string, longText: string): Promise<Reference> {
+async function reference(folders: string[], longText: string): Promise<Reference[]> {
   const script = join(import.meta.dirname, 'tokens-reference.py');
   const child = run(required('LONGPO_PYTHON'), [script], { maxBuffer: maxOutputBytes });
-  child.child.stdin?.end(
-    JSON.stringify({ folder, texts: [...Object.values(texts), longText], chats: Object.values(chats) }),
-  );
+  const all = { folders, texts: [...Object.values(texts), longText], chats: Object.values(chats) };
+  child.child.stdin?.end(JSON.stringify(all));
   return JSON.parse((await child).stdout);
 }
 
@@ -101,27 +101,49 @@ function streamed(tokenizer: Tokenizer, ids: readonly number[]): string {
   return ids.map((id) => decoder.push(id)).join('') + decoder.end();
 }
 
-const byteTokenizer = async (): Promise<string> => {
-  const folder = await mkdtemp(join(tmpdir(), 'longpo-byte-tokenizer-'));
-  await writeByteTokenizer(folder);
-  return folder;
-};
+interface Subject {
+  readonly name: string;
+  /** Writes the tokenizer; absent for the real model. */
+  readonly write?: (folder: string) => Promise<void>;
+  /** What decoding loses. */
+  readonly lost?: string;
+}
 
-describe.each([
-  ['the real model', async () => required('LONGPO_TEST_MODEL'), false],
-  ["the tests' byte tokenizer", byteTokenizer, true],
-] as const)('%s', (_, open, temporary) => {
+const subjects: Subject[] = [
+  { name: 'the real model' },
+  { name: "the tests' byte tokenizer", write: writeByteTokenizer },
+  // The library's decoder takes U+FEFF for a byte-order mark where it is written as three byte tokens.
+  { name: 'a tokenizer with byte fallback', write: writeByteFallbackTokenizer, lost: '\uFEFF' },
+];
+
+let longText: string;
+let tokenizers: Tokenizer[];
+let references: Reference[];
+
+beforeAll(async () => {
+  const root = await mkdtemp(join(tmpdir(), 'longpo-tokenizers-'));
+  const folders = await Promise.all(
+    subjects.map(async ({ write }, i) => {
+      if (!write) return required('LONGPO_TEST_MODEL');
+      const folder = join(root, String(i));
+      await mkdir(folder);
+      await write(folder);
+      return folder;
+    }),
+  );
+  longText = await novel();
+  tokenizers = await Promise.all(folders.map(openTokenizer));
+  references = await reference(folders, longText);
+  await rm(root, { recursive: true });
+});
+
+describe.each(subjects.map((subject, i) => ({ ...subject, i })))('$name', ({ i: subject, lost = '' }) => {
   let tokenizer: Tokenizer;
   let expected: Reference;
-  let longText: string;
-
-  beforeAll(async () => {
-    const folder = await open();
-    longText = await novel();
-    tokenizer = await openTokenizer(folder);
-    expected = await reference(folder, longText);
-    if (temporary) await rm(folder, { recursive: true });
+  beforeAll(() => {
+    [tokenizer, expected] = [tokenizers[subject] as Tokenizer, references[subject] as Reference];
   });
+  const kept = (text: string | undefined) => (lost === '' ? text : text?.replaceAll(lost, ''));
 
   test.each([...Object.keys(texts), 'twenty chapters of a novel'].map((name, i) => [name, i] as const))(
     'encodes, decodes and streams %s',
@@ -134,7 +156,9 @@ describe.each([
         tokenizer.decode(ids, { skipSpecialTokens: false }),
         tokenizer.decode(ids),
         streamed(tokenizer, ids),
-      ]).toEqual([expected.with_special[i], expected.without_special[i], expected.without_special[i]]);
+      ]).toEqual(
+        [expected.with_special[i], expected.without_special[i], expected.without_special[i]].map(kept),
+      );
     },
   );
 
