@@ -12,6 +12,7 @@ import {
 } from '@longpo/api';
 import type * as z from 'zod';
 import { celProblems } from './cel.ts';
+import { listKeyProblems } from './list-keys.ts';
 import { nearest } from './suggestion.ts';
 
 export interface Problem {
@@ -98,7 +99,8 @@ export function admit(object: unknown): Admission {
   const parsed = schema.safeParse(object);
   if (!parsed.success)
     return { problems: parsed.error.issues.flatMap((issue) => explain(issue, object, kind)) };
-  const problems = celProblems(crdSchemas.get(kind) as object, parsed.data);
+  const crd = crdSchemas.get(kind) as object;
+  const problems = [...listKeyProblems(crd, parsed.data), ...celProblems(crd, parsed.data)];
   return problems.length > 0 ? { problems } : { object: parsed.data };
 }
 
