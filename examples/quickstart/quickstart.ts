@@ -2,7 +2,7 @@
  * npm run quickstart: puts the model and the documents where training.yaml names them, then hands over to
  * `longpo run training.yaml`. Everything after the two folders is what any user's manifest gets.
  */
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { readConfig } from '../../cli/src/config.ts';
 import { findDocuments, prepareModel, preparePython } from './prepare.ts';
@@ -10,15 +10,27 @@ import { findDocuments, prepareModel, preparePython } from './prepare.ts';
 const folder = import.meta.dirname;
 const data = join(folder, 'data');
 
-function link(target: string, name: string): void {
+const chapters = 24;
+
+/** The model stays in the cache; the folder only points there. */
+function linkModel(directory: string): void {
   mkdirSync(data, { recursive: true });
-  rmSync(join(data, name), { force: true });
-  symlinkSync(target, join(data, name));
+  rmSync(join(data, 'model'), { force: true });
+  symlinkSync(directory, join(data, 'model'));
+}
+
+function copyDocuments(folder: string): void {
+  mkdirSync(join(data, 'documents'), { recursive: true });
+  for (let n = 1; n <= chapters; n++)
+    copyFileSync(
+      join(folder, `chapter_${n}.txt`),
+      join(data, 'documents', `chapter-${String(n).padStart(2, '0')}.txt`),
+    );
 }
 
 const config = readConfig();
 const python = await preparePython(config);
-link(await prepareModel(config, python), 'model');
-link(findDocuments(), 'documents');
+linkModel(await prepareModel(config, python));
+copyDocuments(findDocuments());
 process.argv.splice(2, 0, 'run', join(folder, 'training.yaml'));
 await import('../../cli/src/main.ts');
