@@ -3,9 +3,11 @@ import {
   completionIndexAnnotation,
   type Job,
   jobNameLabel,
+  type LongPOTrainingStatus,
   labels,
   longpoTraining,
   type PodResult,
+  type ProgressReport,
 } from '@longpo/api';
 import { describe, expect, it } from 'vitest';
 import type { Cluster } from './cluster.ts';
@@ -65,6 +67,14 @@ function endJob(world: MemoryCluster, job: Stored): void {
   world.put({ ...job, status: { conditions: [condition] } });
 }
 
+function withProgress(status: LongPOTrainingStatus, progress: ProgressReport): LongPOTrainingStatus {
+  return {
+    ...status,
+    fetchProgress: progress,
+    stages: (status.stages ?? []).map((stage) => ({ ...stage, progress })),
+  };
+}
+
 /** One thing that the rest of a cluster does: collects what was removed, readies a server or ends a Job. */
 function worldStep(world: MemoryCluster): boolean {
   const removed = [...world.objects.values()].find(
@@ -85,10 +95,10 @@ function worldStep(world: MemoryCluster): boolean {
 }
 
 /** Runs a training to its end; controllers die after so many writes each, and the next one takes over. */
-async function run(lives: Iterator<number>) {
+async function run(lives: Iterator<number>, first: Stored = training) {
   const world = new MemoryCluster();
   const errors: string[] = [];
-  world.put(training);
+  world.put(first);
   const life = () => world.facade(lives.next().value ?? Number.POSITIVE_INFINITY);
   let facade = life();
   const controllers = [await start(facade, errors)];
@@ -187,6 +197,36 @@ describe('the controller', () => {
     await idle();
     await next.stop();
     expect({ more: world.writes.slice(written), errors }).toEqual({ more: [], errors: [] });
+  });
+
+  it('leaves the progress that pods reported to its own writer', async () => {
+    const { world, controllers } = await run([][Symbol.iterator]());
+    const object = world.list('LongPOTraining')[0];
+    const status = object?.status as LongPOTrainingStatus;
+    const report = {
+      role: 'train',
+      stage: 'one',
+      attempt: 1,
+      phase: 'train',
+      completed: 1,
+      total: 3,
+    } as const;
+    const progress = { ...report, unit: 'steps', reportedAt: time } as const;
+    const written = world.writes.length;
+    if (object) world.put({ ...object, status: withProgress(status, progress) });
+    await idle();
+    await Promise.all(controllers.map((controller) => controller.stop()));
+    expect(world.writes.slice(written)).toEqual([]);
+  });
+
+  it('rebuilds a status that it cannot read, as one of another version', async () => {
+    const calm = await run([][Symbol.iterator]());
+    const unreadable = {
+      ...training,
+      status: { phase: 'Training', conditions: 'none', stages: [{ name: 'one' }] },
+    };
+    const { end, errors } = await run([][Symbol.iterator](), unreadable);
+    expect({ end, errors }).toEqual({ end: calm.end, errors: [] });
   });
 
   it('makes again what somebody deleted', async () => {
