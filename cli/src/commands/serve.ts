@@ -1,8 +1,7 @@
 /** longpo serve DIR: one model folder behind an OpenAI-compatible endpoint. */
 import { basename, join, resolve } from 'node:path';
 import { exitCodes, type Quantization } from '@longpo/api';
-import { ModelError, PortInUseError, startServer } from '@longpo/server';
-import { TokenizerError } from '@longpo/tokens';
+import { failureOf, startServer } from '@longpo/server';
 import { readConfig } from '../config.ts';
 import { UserError } from '../errors.ts';
 import { renderServing } from '../live/summary.ts';
@@ -18,13 +17,9 @@ export interface ServeOptions {
 const graceMs = 20_000;
 
 function asUserError(error: unknown): never {
-  if (!(error instanceof ModelError || error instanceof TokenizerError || error instanceof PortInUseError))
-    throw error;
-  throw new UserError(
-    error.code,
-    error.message,
-    error.code.startsWith('CHECKPOINT_') ? exitCodes.mismatch : exitCodes.config,
-  );
+  const failure = failureOf(error);
+  if (failure === undefined) throw error;
+  throw new UserError(failure.code, failure.message, failure.exitCode);
 }
 
 export async function serve(directory: string, options: ServeOptions): Promise<void> {

@@ -1,4 +1,4 @@
-/** One question about a long document, asked as any client would ask it. */
+/** One question about a long document, asked through the openai client like everybody asks. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTokenizer } from '@longpo/tokens';
