@@ -6,8 +6,6 @@ export const conditionTypes = {
   succeeded: 'Succeeded',
   /** Top-level summary of a LongPOServing. */
   ready: 'Ready',
-  /** False while the cluster refuses something that the controller wants. */
-  resourcesReconciled: 'ResourcesReconciled',
   /** True once the model was read and the plan fits it. */
   planned: 'Planned',
 } as const;
@@ -29,8 +27,6 @@ export const reasons = {
   configInvalid: 'ConfigInvalid',
   doesNotFit: 'DoesNotFit',
   nonFiniteLoss: 'NonFiniteLoss',
-  reconciled: 'Reconciled',
-  applyFailed: 'ApplyFailed',
   starting: 'Starting',
   available: 'Available',
   unavailable: 'Unavailable',

@@ -6,7 +6,7 @@ import { structuralSchema } from './json-schema.ts';
 import type { CustomResourceDefinition } from './kubernetes.ts';
 import { longpoServingSpec, longpoServingStatus } from './longpo-serving.ts';
 import { longpoTrainingSpec, longpoTrainingStatus } from './longpo-training.ts';
-import { nameLimit } from './object-meta.ts';
+import { nameLimit, reservedNames } from './object-meta.ts';
 
 interface Column {
   name: string;
@@ -21,12 +21,21 @@ interface Definition {
   status: z.ZodType;
   columns: Column[];
   scale?: { specReplicasPath: string; statusReplicasPath: string };
+  /** CEL rules of the whole object. */
+  rules?: { rule: string; message: string; fieldPath: string }[];
 }
 
 const age: Column = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
 
 const training: Definition = {
   names: kinds.training,
+  rules: [
+    {
+      rule: `!(self.metadata.name in ${JSON.stringify(reservedNames)})`,
+      message: `metadata.name must not be one of ${reservedNames.join(', ')}: folders of the volume have these names`,
+      fieldPath: '.metadata.name',
+    },
+  ],
   spec: longpoTrainingSpec,
   status: longpoTrainingStatus,
   columns: [
@@ -50,7 +59,7 @@ const serving: Definition = {
   scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' },
 };
 
-function build({ names, spec, status, columns, scale }: Definition): CustomResourceDefinition {
+function build({ names, spec, status, columns, scale, rules }: Definition): CustomResourceDefinition {
   const openAPIV3Schema = {
     type: 'object',
     required: ['spec'],
@@ -66,6 +75,7 @@ function build({ names, spec, status, columns, scale }: Definition): CustomResou
         rule: `size(self.metadata.name) <= ${nameLimit}`,
         message: `metadata.name must have at most ${nameLimit} characters: it is part of the names of Jobs and pods`,
       },
+      ...(rules ?? []),
     ],
   };
   return {

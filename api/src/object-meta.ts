@@ -8,6 +8,9 @@ export const dnsLabel = z.string().regex(/^[a-z]([-a-z0-9]*[a-z0-9])?$/, {
   error: 'lower case letters, digits and "-", starting with a letter',
 });
 
+/** Top folders of the volume that are nobody's training: a name like these would mix its stages with them. */
+export const reservedNames = ['cache', 'documents', 'models'] as const;
+
 /** Only what a user writes; the rest of ObjectMeta is the API server's and passes through. */
 export const metadata = z.looseObject({
   name: dnsLabel.max(nameLimit),

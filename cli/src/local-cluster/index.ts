@@ -3,10 +3,10 @@
  * child processes. Not an API server: enough of one that the controller cannot tell.
  */
 import { join } from 'node:path';
-import type { Cluster } from '@longpo/controller';
+import { type Cluster, deployments, servingType, trainingType } from '@longpo/controller';
 import { startDeploymentController } from './deployment-controller.ts';
 import { startJobController } from './job-controller.ts';
-import { LocalCluster, startGarbageCollector } from './local-cluster.ts';
+import { appliedAnnotation, LocalCluster, startGarbageCollector } from './local-cluster.ts';
 import { Network } from './network.ts';
 import { ObjectStore } from './object-store.ts';
 import type { Substitutions } from './pod-env.ts';
@@ -27,12 +27,27 @@ export interface RunningLocalCluster {
   kill(): void;
 }
 
+/**
+ * Whether something answers is found out again by whoever runs it: what the last run wrote about that is not true any
+ * more, and everything else in a status is rebuilt from Jobs and pods.
+ */
+function forgetWhatAnswered(store: ObjectStore): void {
+  for (const type of [trainingType, servingType, deployments]) {
+    for (const { status, ...object } of store.list(type)) {
+      if (status === undefined || !('url' in status || 'readyReplicas' in status)) continue;
+      const { [appliedAnnotation]: _, ...annotations } = object.metadata.annotations ?? {};
+      store.put({ ...object, metadata: { ...object.metadata, annotations } });
+    }
+  }
+}
+
 const maxBackOffMs = 30_000;
 /** A laptop waits a second where a cluster waits ten: nobody else needs the machine meanwhile. */
 const backOffMs = (failures: number) => Math.min(1000 * 2 ** (failures - 1), maxBackOffMs);
 
 export function startLocalCluster({ stateFolder, machine, ports }: LocalClusterOptions): RunningLocalCluster {
   const store = new ObjectStore(join(stateFolder, 'objects'));
+  forgetWhatAnswered(store);
   const network = new Network(ports);
   const executor = new PodExecutor({
     store,

@@ -13,7 +13,8 @@ import { admit } from '../admission/admit.ts';
 import { type AppliedBy, mergeApplied } from './applied-status.ts';
 import type { ObjectStore, StoredObject } from './object-store.ts';
 
-const appliedAnnotation = 'local.longpo.dev/applied-status';
+/** What each field manager applied last to the status. */
+export const appliedAnnotation = 'local.longpo.dev/applied-status';
 
 export class LocalCluster implements Cluster {
   readonly #store: ObjectStore;

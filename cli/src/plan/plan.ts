@@ -2,7 +2,7 @@
 import type { LongPOTrainingSpec, ModelFacts, TrainingStage } from '@longpo/api';
 import { type Shape, shapeOf, shapeProblems } from '@longpo/controller';
 import { packedRowFlops, type RowTokens, referenceFlops } from './flops.ts';
-import { type RankMemory, rankMemory } from './memory.ts';
+import { machineBytes, type RankMemory, rankMemory } from './memory.ts';
 
 export interface Machine {
   device: 'cpu' | 'cuda';
@@ -21,7 +21,7 @@ export interface StagePlan extends Shape {
   /** Packed, at most. */
   tokensPerRow: number;
   rank: RankMemory;
-  /** All ranks: on a CPU they share the machine. */
+  /** All processes: on a CPU they share the machine. */
   totalBytes: number;
   /** Reference and optimizer steps; undefined with the steps. */
   flops: number | undefined;
@@ -89,7 +89,7 @@ function planStage(
     steps: counts?.steps,
     tokensPerRow,
     rank,
-    totalBytes: rank.total * shape.worldSize,
+    totalBytes: machineBytes(rank, shape),
     flops,
     seconds: flops === undefined ? undefined : flops / speed,
   };
