@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { embeddingCopies, type MemorySettings, rankMemory } from './memory.ts';
+import { embeddingCopies, type MemorySettings, machineBytes, rankMemory } from './memory.ts';
 import { mistral7b, qwen3, qwen25, smolLM2 } from './reference-models.fixture.ts';
 
 const answer = 1024;
@@ -32,6 +32,17 @@ describe('peak memory of a rank', () => {
     const rounded = [states, gathered, checkpoints, working].map((bytes) => (bytes / 1e9).toFixed(1));
     // The published layer of 17.7 with 0.5 of inputs and outputs.
     expect(rounded).toEqual(['10.9', '3.5', '17.2', '18.2']);
+  });
+
+  // Proportional set sizes of three ranks and their launcher in MiB (README.md).
+  it.each([
+    [771, 7245],
+    [1255, 6637],
+    [1866, 7346],
+  ])('on a CPU with %i packed tokens is the measured one within 10 %%', (packedTokens, measured) => {
+    const shape = { packedTokens, sequence: 3, worldSize: 3, pods: 1 };
+    const rank = rankMemory(smolLM2, shape, { ...gpu, dtype: 'f32' }, 'cpu');
+    expect(Math.abs(machineBytes(rank, shape) / 2 ** 20 / measured - 1)).toBeLessThan(0.1);
   });
 
   it('grows by 4 bytes a weight and rank with AdamW', () => {

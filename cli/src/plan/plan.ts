@@ -38,8 +38,8 @@ export interface TrainingPlan {
 
 /** Hardware FLOP/s that published runs reach on one H100 (training.md section 3: 450 to 500e12). */
 export const gpuFlopsPerSecond = 450e12;
-/** Measured, see README.md: f32 rows of SmolLM2-135M on three ranks, AVX2, two cores that do nothing else. */
-export const coreFlopsPerSecond = 30e9;
+/** Measured, see README.md: f32 rows of SmolLM2-135M on three ranks over two cores with AVX2. */
+export const coreFlopsPerSecond = 26e9;
 /** Of one further question of a row with its role markers, at most (preferences/src/tasks.ts). */
 const questionTokens = 128;
 const warnShare = 0.9;
