@@ -81,17 +81,6 @@ describe('the state of the model', () => {
   });
 });
 
-describe('a request id', () => {
-  it('is kept when it is one and made when it is not', async () => {
-    const { chat } = testApp(tokenizer, 'x');
-    const idOf = async (given: string) =>
-      (await chat({}, { headers: { 'x-request-id': given } })).headers.get('x-request-id');
-    expect(await idOf('my-request.1')).toBe('my-request.1');
-    expect(await idOf('a b')).toMatch(/^[0-9a-f-]{36}$/);
-    expect(await idOf('x'.repeat(200))).toMatch(/^[0-9a-f-]{36}$/);
-  });
-});
-
 describe('the log', () => {
   const line = { msg: 'request', request: 'test', method: 'POST', ms: expect.any(Number) };
 
