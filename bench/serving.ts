@@ -2,13 +2,11 @@
  * Our engine against llama.cpp on the same GGUF weights, in turn in one run: prefill and decode at two lengths. Ours
  * quantises the de-quantised weights again (4 and 8 bits); llama.cpp reads its Q4_1 file.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { table } from '../cli/src/live/table.ts';
 import { openEngine } from '../server/src/index.ts';
 import { startJsonProcess } from './json-lines.ts';
+import { installLlamaCpp, llamaCppFolder } from './llama-cpp/install.ts';
 import { median, spread } from './median.ts';
 
 export interface ServingInputs {
@@ -36,23 +34,12 @@ interface Side {
   end(): Promise<void>;
 }
 
-function installLlamaCpp(folder: string): void {
-  if (existsSync(join(folder, 'node_modules', 'node-llama-cpp'))) return;
-  process.stdout.write('Installing llama.cpp (npm node-llama-cpp, once) ...\n');
-  const { status } = spawnSync('npm', ['install', '--no-audit', '--no-fund', '--silent'], {
-    cwd: folder,
-    stdio: 'inherit',
-  });
-  if (status !== 0) throw new Error(`npm install in ${folder} ended with ${status}`);
-}
-
 async function llamaCpp(gguf: string, threads: number): Promise<Side> {
-  const folder = join(import.meta.dirname, 'llama-cpp');
-  installLlamaCpp(folder);
+  installLlamaCpp();
   const child = await startJsonProcess(
     process.execPath,
     ['measure.mjs', gguf, String(context), String(threads)],
-    folder,
+    llamaCppFolder,
   );
   return {
     name: 'llama.cpp Q4_1',

@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readConfig } from '../cli/src/config.ts';
+import { prepareGguf } from '../examples/quickstart/gguf.ts';
 import { prepareModel, preparePython } from '../examples/quickstart/prepare.ts';
 
 interface Counts {
@@ -89,7 +90,8 @@ function ruff(mode: 'check' | 'fix'): number {
 async function runSuites(selected: Suite[]): Promise<void> {
   const model = await prepareModel(config, python);
   const folder = mkdtempSync(join(tmpdir(), 'longpo-test-'));
-  const env = { ...process.env, LONGPO_PYTHON: python, LONGPO_TEST_MODEL: model };
+  const gguf = await prepareGguf(config, python);
+  const env = { ...process.env, LONGPO_PYTHON: python, LONGPO_TEST_MODEL: model, LONGPO_TEST_GGUF: gguf };
   const lines: string[] = [];
   const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
   for (const suite of selected) {
