@@ -1,14 +1,6 @@
 /** Reasons to drop a pair of answers. Pure; each drop is counted under its reason. */
 import type { GenerationSettings } from '@longpo/api';
-
-export type DropReason =
-  | 'no_question'
-  | 'empty'
-  | 'refusal'
-  | 'repetition'
-  | 'too_few_words'
-  | 'identical'
-  | 'context_length';
+import type { DropReason } from './drops.ts';
 
 const refusals = [
   "i'm sorry, but",
@@ -76,4 +68,17 @@ export function pairProblem(
     answerProblem(rejected, filter.maxRepetitionRejected, filter.refusals);
   if (problem) return problem;
   return filter.identical && chosen.trim() === rejected.trim() ? 'identical' : undefined;
+}
+
+const wordSet = (text: string): Set<string> => new Set(text.toLowerCase().match(/[\p{L}\p{N}']+/gu));
+
+/** Share of their words, in common, from which on two questions ask the same. */
+const sameQuestion = 0.8;
+
+/** Two turns of a row that ask the same teach one thing twice. */
+export function isNearDuplicate(a: string, b: string): boolean {
+  const [first, second] = [wordSet(a), wordSet(b)];
+  const common = [...first].filter((word) => second.has(word)).length;
+  const union = first.size + second.size - common;
+  return union > 0 && common / union >= sameQuestion;
 }

@@ -2,20 +2,24 @@
 import type { GenerateConfig } from '@longpo/api';
 import * as z from 'zod';
 import type { Completions } from './completions.ts';
-import { type DropReason, pairProblem } from './filters.ts';
-import { contextPrompt, instruction, parseQuestions, questionPrompt } from './prompts.ts';
+import type { DropReason } from './drops.ts';
+import { pairProblem } from './filters.ts';
+import type { Piece } from './pieces.ts';
+import { contextPrompt, instruction, questionPrompt } from './prompts.ts';
+import { parseQuestions } from './questions.ts';
 import { pick, requestSeed } from './seed.ts';
-import type { Piece } from './tasks.ts';
 
 export const item = z.strictObject({
   /** `<piece id>/<chunk index>` */
   id: z.string(),
+  /** As the model wrote it, without the lead-in. */
   question: z.string().optional(),
   chosen: z.string().optional(),
   rejected: z.string().optional(),
   /** Set when nothing of it is used. */
-  dropped: z.string().optional(),
+  dropped: z.custom<DropReason>((value) => typeof value === 'string').optional(),
   tokens: z.int().describe('Prompt and completion tokens that it cost.'),
+  truncated: z.int().describe('Answers that ended at maxTokens.'),
 });
 export type Item = z.infer<typeof item>;
 
@@ -25,28 +29,33 @@ export async function makeItem(
   piece: Piece,
   n: number,
   config: GenerateConfig,
-  ask: Completions,
+  { ask }: Pick<Completions, 'ask'>,
+  signal: AbortSignal,
 ): Promise<Item> {
   const id = itemId(piece, n);
   const chunk = piece.chunks[n] ?? '';
   const { seed } = config;
-  let tokens = 0;
+  const cost = { tokens: 0, truncated: 0 };
   const request = async (kind: string, prompt: string, decoding: GenerateConfig['answer']) => {
-    const reply = await ask(prompt, decoding, requestSeed(seed, id, kind));
-    tokens += reply.tokens;
+    const reply = await ask({ prompt, decoding, seed: requestSeed(seed, id, kind) }, signal);
+    cost.tokens += reply.tokens;
     return reply;
   };
-  const drop = (dropped: DropReason): Item => ({ id, dropped, tokens });
+  const answer = async (kind: string, prompt: string) => {
+    const reply = await request(kind, prompt, config.answer);
+    if (reply.end === 'length') cost.truncated++;
+    return { ...reply, text: reply.text.trim() };
+  };
+  const drop = (dropped: DropReason): Item => ({ id, dropped, ...cost });
 
   const asked = await request('question', questionPrompt(chunk, config.questionsPerChunk), config.question);
-  if (asked.tooLong) return drop('context_length');
-  const question = pick(parseQuestions(asked.text), seed, id, 'pick');
+  if (asked.end === 'too_long') return drop('context_length');
+  const question = pick(parseQuestions(asked.text, asked.end === 'length'), seed, id, 'pick');
   if (question === undefined) return drop('no_question');
   const turn = instruction(question, seed, id);
-  const chosen = await request('chosen', contextPrompt(chunk, turn), config.answer);
-  const rejected = await request('rejected', contextPrompt(piece.text, turn), config.answer);
-  if (chosen.tooLong || rejected.tooLong) return drop('context_length');
-  const pair = { chosen: chosen.text.trim(), rejected: rejected.text.trim() };
-  const problem = pairProblem(pair.chosen, pair.rejected, config.filter);
-  return problem ? drop(problem) : { id, question: turn, ...pair, tokens };
+  const chosen = await answer('chosen', contextPrompt(chunk, turn));
+  const rejected = await answer('rejected', contextPrompt(piece.text, turn));
+  if (chosen.end === 'too_long' || rejected.end === 'too_long') return drop('context_length');
+  const problem = pairProblem(chosen.text, rejected.text, config.filter);
+  return problem ? drop(problem) : { id, question, chosen: chosen.text, rejected: rejected.text, ...cost };
 }

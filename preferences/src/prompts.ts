@@ -32,11 +32,3 @@ export function instruction(question: string, seed: number, id: string): string 
 }
 
 export const contextPrompt = (context: string, request: string): string => `${context}\n\n${request}`;
-
-/** Numbered lines of a reply, without their numbers; a reply may wrap a question over lines. */
-export function parseQuestions(reply: string): string[] {
-  const items = reply.split(/^\s*(?:\*\*)?\(?\d{1,2}[.):](?:\*\*)?[ \t]+/m).slice(1);
-  return items
-    .map((item) => (item.split(/\n\s*\n/)[0] ?? '').replaceAll(/\s+/g, ' ').replaceAll('**', '').trim())
-    .filter((item) => /[\p{L}\p{N}]{2}/u.test(item));
-}

@@ -1,5 +1,6 @@
 /** Publishes files whole or not at all: written beside, fsynced, renamed. */
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type GenerateResult, generateResult, type PreferenceRow } from '@longpo/api';
@@ -10,48 +11,56 @@ export const reportFile = 'report.json';
 
 const report = z.object({ settings: z.string(), result: generateResult });
 
-async function writeWhole(path: string, content: string): Promise<void> {
+async function writeWhole(path: string, lines: Iterable<string>): Promise<void> {
   const temporary = `${path}.tmp`;
-  const file = await open(temporary, 'w');
-  await file.writeFile(content);
+  await using file = await open(temporary, 'w');
+  for (const line of lines) await file.writeFile(line);
   await file.sync();
-  await file.close();
   await rename(temporary, path);
-  const folder = await open(dirname(path), 'r');
+  await using folder = await open(dirname(path), 'r');
   await folder.sync();
-  await folder.close();
 }
 
-export const digestOf = (content: string): string =>
-  `sha256:${createHash('sha256').update(content).digest('hex')}`;
-
-export async function publishRows(folder: string, rows: PreferenceRow[]): Promise<string> {
-  const content = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
-  await writeWhole(join(folder, rowsFile), content);
-  return digestOf(content);
+/** Line by line: a file of long documents is larger than a string may be. */
+export async function publishRows(folder: string, rows: readonly PreferenceRow[]): Promise<string> {
+  const hash = createHash('sha256');
+  function* lines(): Generator<string> {
+    for (const row of rows) {
+      const line = `${JSON.stringify(row)}\n`;
+      hash.update(line);
+      yield line;
+    }
+  }
+  await writeWhole(join(folder, rowsFile), lines());
+  return `sha256:${hash.digest('hex')}`;
 }
 
 /** Counts beside the rows, for people and for the next run. */
-export function publishReport(
+export async function publishReport(
   folder: string,
   settings: string,
   result: GenerateResult,
   counts: object,
 ): Promise<void> {
-  return writeWhole(
-    join(folder, reportFile),
-    `${JSON.stringify({ settings, result, ...counts }, null, 2)}\n`,
-  );
+  const content = JSON.stringify({ settings, result, ...counts }, null, 2);
+  await writeWhole(join(folder, reportFile), [`${content}\n`]);
+}
+
+async function digestOfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const bytes of createReadStream(path) as AsyncIterable<Buffer>) hash.update(bytes);
+  return `sha256:${hash.digest('hex')}`;
 }
 
 /** The result of an earlier run with the same settings, if its rows are still what it wrote. */
 export async function publishedResult(folder: string, settings: string): Promise<GenerateResult | undefined> {
   try {
-    const parsed = report.parse(JSON.parse(await readFile(join(folder, reportFile), 'utf8')));
-    const content = await readFile(join(folder, rowsFile), 'utf8');
-    return parsed.settings === settings && parsed.result.digest === digestOf(content)
-      ? parsed.result
-      : undefined;
+    const { settings: earlier, result } = report.parse(
+      JSON.parse(await readFile(join(folder, reportFile), 'utf8')),
+    );
+    if (earlier !== settings) return undefined;
+    const path = join(folder, rowsFile);
+    return result.digest === (await digestOfFile(path)) ? { ...result, path } : undefined;
   } catch {
     return undefined; // nothing there, or half of it: make it again
   }

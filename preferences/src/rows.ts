@@ -1,45 +1,79 @@
 /** Items of one piece as a multi-turn row, in document order, that fits the context in both branches. Pure. */
-import type { PreferenceRow } from '@longpo/api';
+import type { PreferenceRow, PreferenceTurn } from '@longpo/api';
+import { templateTokens, turnTokens } from './budget.ts';
+import type { Drops } from './drops.ts';
+import { isNearDuplicate } from './filters.ts';
 import { type Item, itemId } from './items.ts';
+import type { Piece } from './pieces.ts';
+import { instruction } from './prompts.ts';
 import type { TokenCounter } from './spans.ts';
-import type { Piece } from './tasks.ts';
 
-/** Role markers and separators of one turn, at most. */
-const templateTokensPerTurn = 32;
-
-export interface Rows {
-  rows: PreferenceRow[];
-  /** Turns that no longer fitted. */
-  cutTurns: number;
+export interface RowSettings {
+  seed: number;
+  contextLength: number;
 }
 
-function fits(row: PreferenceRow, contextLength: number, counter: TokenCounter): boolean {
-  const branch = (answer: 'chosen' | 'rejected') =>
-    row.turns.reduce(
-      (sum, turn) => sum + counter.count(turn.question) + counter.count(turn[answer]) + templateTokensPerTurn,
-      counter.count(row.document),
-    );
-  return Math.max(branch('chosen'), branch('rejected')) <= contextLength;
+function turnsOf(
+  piece: Piece,
+  done: ReadonlyMap<string, Item>,
+  seed: number,
+  drops: Drops,
+): PreferenceTurn[] {
+  const asked: string[] = [];
+  return piece.chunks.flatMap((chunk, n) => {
+    const id = itemId(piece, n);
+    const { question, chosen, rejected } = done.get(id) ?? {};
+    if (!question || !chosen || !rejected) return [];
+    if (asked.some((earlier) => isNearDuplicate(earlier, question))) {
+      drops.add('duplicate_question');
+      return [];
+    }
+    asked.push(question);
+    return [{ chunk, question: instruction(question, seed, id), chosen, rejected }];
+  });
 }
 
-export function buildRows(
-  pieces: Piece[],
-  done: Map<string, Item>,
+/** How many of the turns fit, behind the document, whichever answer is the longer one. */
+function fittingTurns(
+  document: string,
+  turns: PreferenceTurn[],
   contextLength: number,
   counter: TokenCounter,
-): Rows {
-  let cutTurns = 0;
-  const rows = pieces.flatMap((piece): PreferenceRow[] => {
-    const turns = piece.chunks.flatMap((chunk, n) => {
-      const { question, chosen, rejected } = done.get(itemId(piece, n)) ?? {};
-      return question && chosen && rejected ? [{ chunk, question, chosen, rejected }] : [];
-    });
-    const row: PreferenceRow = { id: piece.id, source: piece.source, document: piece.text, turns };
-    while (row.turns.length > 0 && !fits(row, contextLength, counter)) {
-      row.turns.pop();
-      cutTurns++;
-    }
-    return row.turns.length > 0 ? [row] : [];
-  });
-  return { rows: rows.toSorted((a, b) => (a.id < b.id ? -1 : 1)), cutTurns };
+): number {
+  const used = { chosen: templateTokens + counter.count(document), rejected: 0 };
+  used.rejected = used.chosen;
+  for (const [n, { question, chosen, rejected }] of turns.entries()) {
+    const asking = turnTokens + counter.count(question);
+    used.chosen += asking + counter.count(chosen);
+    used.rejected += asking + counter.count(rejected);
+    if (Math.max(used.chosen, used.rejected) > contextLength) return n;
+  }
+  return turns.length;
+}
+
+export function buildRow(
+  piece: Piece,
+  done: ReadonlyMap<string, Item>,
+  { seed, contextLength }: RowSettings,
+  counter: TokenCounter,
+  drops: Drops,
+): PreferenceRow | undefined {
+  const turns = turnsOf(piece, done, seed, drops);
+  const fitting = fittingTurns(piece.text, turns, contextLength, counter);
+  for (const _ of turns.slice(fitting)) drops.add('row_too_long');
+  if (fitting === 0) return undefined;
+  return { id: piece.id, source: piece.source, document: piece.text, turns: turns.slice(0, fitting) };
+}
+
+/** Sorted by id, so that the order in which answers came shows nowhere. */
+export function buildRows(
+  pieces: readonly Piece[],
+  done: ReadonlyMap<string, Item>,
+  settings: RowSettings,
+  counter: TokenCounter,
+  drops: Drops,
+): PreferenceRow[] {
+  return pieces
+    .flatMap((piece) => buildRow(piece, done, settings, counter, drops) ?? [])
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }

@@ -12,34 +12,57 @@ export interface Span {
   tokens: number;
 }
 
-/** Pieces that end after a blank line; a paragraph above the limit is cut at sentence ends, then at spaces. */
-function parts(text: string, limit: number, counter: TokenCounter): string[] {
-  const cutters = [/(?<=\n[ \t]*\n)/, /(?<=[.!?]["')\]]?\s)/, /(?<=\s)/];
-  const cut = (piece: string, [cutter, ...rest]: RegExp[]): string[] =>
-    cutter === undefined || counter.count(piece) <= limit
-      ? [piece]
-      : piece.split(cutter).flatMap((smaller) => cut(smaller, rest));
-  return text.split(cutters[0] as RegExp).flatMap((paragraph) => cut(paragraph, cutters.slice(1)));
+/** Where a text may be cut: after a blank line; if that is not enough, after a sentence; if not, after a space. */
+const cutters = [/(?<=\n[ \t\r]*\n)/, /(?<=[.!?]["')\]]?\s)/, /(?<=\s)/];
+
+/** The longest parts within the limit; one word above it stays as it is. */
+function cut(text: string, limit: number, counter: TokenCounter, depth: number): Span[] {
+  const cutter = cutters[depth];
+  const smaller = cutter === undefined ? [] : text.split(cutter);
+  return smaller.flatMap((part) => {
+    const tokens = counter.count(part);
+    if (tokens <= limit || depth === cutters.length - 1) return [{ text: part, tokens }];
+    return cut(part, limit, counter, depth + 1);
+  });
 }
 
-/** Neighbouring parts packed greedily; counts of parts are added up, and checked on the whole before it is kept. */
-export function packSpans(text: string, limit: number, counter: TokenCounter): Span[] {
-  const spans: Span[] = [];
-  let current = '';
-  let estimate = 0;
-  const flush = () => {
-    const trimmed = current.trim();
-    if (trimmed !== '') spans.push({ text: trimmed, tokens: counter.count(trimmed) });
-    current = '';
-    estimate = 0;
+/** The parts from `from` on that fit together, and where the next span starts. */
+function pack(
+  parts: readonly Span[],
+  from: number,
+  limit: number,
+  counter: TokenCounter,
+): { span: Span; next: number } {
+  const join = (to: number): Span => {
+    const text = parts
+      .slice(from, to)
+      .map((part) => part.text)
+      .join('')
+      .trim();
+    return { text, tokens: counter.count(text) };
   };
-  for (const part of parts(text, limit, counter)) {
-    const tokens = counter.count(part);
-    if (estimate + tokens > limit && (current === '' || counter.count((current + part).trim()) > limit))
-      flush();
-    current += part;
-    estimate += tokens;
+  let next = from + 1;
+  let sum = parts[from]?.tokens ?? 0;
+  for (let part = parts[next]; part !== undefined && sum + part.tokens <= limit; part = parts[next]) {
+    sum += part.tokens;
+    next++;
   }
-  flush();
-  return spans.filter(({ tokens }) => tokens <= limit);
+  // Over a seam tokens may join or part: the sum is near the count, and the count decides.
+  let span = join(next);
+  while (span.tokens > limit && next > from + 1) span = join(--next);
+  return { span, next };
+}
+
+/** Greedy. A span is above the limit only when it is one word that nothing can cut: the caller drops and counts it. */
+export function packSpans(text: string, limit: number, counter: TokenCounter): Span[] {
+  const whole = { text: text.trim(), tokens: counter.count(text.trim()) };
+  if (whole.tokens <= limit) return whole.text === '' ? [] : [whole];
+  const parts = cut(text, limit, counter, 0);
+  const spans: Span[] = [];
+  for (let from = 0; from < parts.length; ) {
+    const { span, next } = pack(parts, from, limit, counter);
+    if (span.text !== '') spans.push(span);
+    from = next;
+  }
+  return spans;
 }
