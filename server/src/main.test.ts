@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -210,10 +210,17 @@ describe('a server that cannot start', () => {
     });
   });
 
-  it('ends with 4 for a checkpoint that is not what its manifest says', async () => {
+  it('ends with 4 for a checkpoint whose weights have one changed byte', async () => {
     await writeManifest();
-    await appendFile(join(model, 'chat_template.jinja'), ' ');
-    expect(await start().ended).toMatchObject({ code: 4 });
+    const weights = join(model, 'model.safetensors');
+    const content = await readFile(weights);
+    const last = content.length - 1;
+    content.writeUInt8(content.readUInt8(last) ^ 1, last);
+    await writeFile(weights, content);
+    expect(await start().ended).toEqual({
+      code: 4,
+      stderr: expect.stringMatching(/^error\[CHECKPOINT_CORRUPT\]: .*model\.safetensors.*\n$/),
+    });
     expect(await termination()).toMatchObject({ error: { code: 'CHECKPOINT_CORRUPT' } });
   });
 
