@@ -16,28 +16,44 @@ export interface PodConfig {
 export const terminationLogOf = (env: NodeJS.ProcessEnv = process.env): string | undefined =>
   env[podEnv.terminationLog];
 
+const invalid = (message: string) => new GenerateError('CONFIG_INVALID', message);
+
+function valueAt(given: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
+    given,
+  );
+}
+
 function parseConfig(text: string | undefined): GenerateConfig {
+  if (!text) throw invalid(`${podEnv.config} is not set: give the config of the generate role as JSON`);
   let given: unknown;
   try {
-    given = JSON.parse(text ?? '');
-  } catch {
-    throw new GenerateError('CONFIG_INVALID', `${podEnv.config} is not JSON`);
+    given = JSON.parse(text);
+  } catch (error) {
+    throw invalid(`${podEnv.config} is not JSON: ${(error as Error).message}`);
   }
-  const parsed = generateConfig.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new GenerateError(
-    'CONFIG_INVALID',
-    `${podEnv.config}, ${issue?.path.join('.') || 'config'}: ${issue?.message}`,
-  );
+  const { data, error } = generateConfig.safeParse(given);
+  const issue = error?.issues[0];
+  if (issue !== undefined || data === undefined) {
+    const { path = [], message = 'invalid' } = issue ?? {};
+    const field = path.length > 0 ? `${path.join('.')} (${JSON.stringify(valueAt(given, path))})` : 'config';
+    throw invalid(`${podEnv.config}: ${field}: ${message}`);
+  }
+  const { min, max } = data.chunkTokens;
+  if (min > max)
+    throw invalid(`${podEnv.config}: chunkTokens.min (${min}): must not be above chunkTokens.max (${max})`);
+  return data;
 }
 
 export function readConfig(env: NodeJS.ProcessEnv = process.env): PodConfig {
   const volumeRoot = env[podEnv.volumeRoot] ?? '.';
   const config = parseConfig(env[podEnv.config]);
   const endpoint = env[podEnv.endpoint];
-  if (!endpoint)
-    throw new GenerateError('CONFIG_INVALID', `${podEnv.endpoint} is not set: give the base URL with /v1`);
+  if (!endpoint || !URL.canParse(endpoint))
+    throw invalid(
+      `${podEnv.endpoint} (${JSON.stringify(endpoint)}): must be the base URL of a server, with /v1`,
+    );
   const below = (path: string) => resolve(volumeRoot, path);
   return {
     config: {
