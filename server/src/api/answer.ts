@@ -19,9 +19,10 @@ export async function answer(
   { stream, face }: { stream: boolean; face: Face },
 ): Promise<Response> {
   const record = c.get('record');
-  const client = c.req.raw.signal;
+  // Kept for as long as the answer runs: a Request that is collected no longer passes an abort on.
+  const client = c.get('client');
   const cancel = new AbortController();
-  const signal = AbortSignal.any([client, cancel.signal]);
+  const signal = AbortSignal.any([client.signal, cancel.signal]);
   const generations: TextGeneration[] = [];
   try {
     // One request that cannot be served takes the others of its batch along.
@@ -30,7 +31,7 @@ export async function answer(
       const events = face.chunks(generations);
       record.streaming = true;
       const end = (error?: unknown): void => {
-        const cancelled = signal.aborted;
+        const cancelled = client.signal.aborted || cancel.signal.aborted;
         cancel.abort();
         recordEnd(record, generations, cancelled, error);
         record.end();
@@ -42,7 +43,7 @@ export async function answer(
       );
     }
     const body = await face.whole(generations);
-    recordEnd(record, generations, client.aborted);
+    recordEnd(record, generations, client.signal.aborted);
     return c.json(body);
   } catch (error) {
     cancel.abort();

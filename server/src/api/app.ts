@@ -35,6 +35,7 @@ export function createApp({ state, metrics, log }: AppOptions): Hono<ApiEnv> {
     const request = requestIdPattern.test(given) ? given : randomUUID();
     const record = new RequestRecord({ request, method: c.req.method, path: c.req.path }, log);
     c.set('record', record);
+    c.set('client', c.req.raw);
     c.header('x-request-id', request);
     await next();
     record.add({ status: c.res.status });

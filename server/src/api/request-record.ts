@@ -4,7 +4,8 @@ export type Log = (values: Readonly<Record<string, unknown>>) => void;
 
 /** Variables of the Hono context. */
 export interface ApiEnv {
-  Variables: { record: RequestRecord };
+  /** `client` is the request as it came: the body limit puts a copy into `c.req.raw`. */
+  Variables: { record: RequestRecord; client: Request };
 }
 
 export class RequestRecord {
