@@ -3,28 +3,46 @@
  * Usage: node openai-front.mjs MODEL.gguf PORT. One request at a time; prints {"ready":true} when it listens.
  */
 import { createServer } from 'node:http';
-import { getLlama, LlamaChatSession } from 'node-llama-cpp';
+import { availableParallelism } from 'node:os';
+import { getLlama } from 'node-llama-cpp';
 
 const [modelPath, port] = process.argv.slice(2);
-const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' });
+// Its own guess of the cores is zero on some virtual machines, and then it waits for ever.
+const threads = availableParallelism();
+const llama = await getLlama({ gpu: false, build: 'never', maxThreads: threads, logLevel: 'error' });
 const model = await llama.loadModel({ modelPath });
-const context = await model.createContext({ contextSize: 4096 });
+const context = await model.createContext({ contextSize: 4096, threads });
 const sequence = context.getSequence();
+
+/** ChatML, as the model was trained; its own system prompt comes first. */
+function chatTokens(messages) {
+  const system = 'You are a helpful AI assistant named SmolLM, trained by Hugging Face';
+  const turns = [{ role: 'system', content: system }, ...messages];
+  const text = turns.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join('');
+  return model.tokenize(`${text}<|im_start|>assistant\n`, true);
+}
 
 async function answer({ messages, max_tokens: maxTokens, temperature, top_p: topP, seed }) {
   await sequence.clearHistory();
-  const session = new LlamaChatSession({ contextSequence: sequence });
-  const prompt = messages.at(-1).content;
-  const content = await session.prompt(prompt, { maxTokens, temperature, topP, seed });
-  session.dispose({ disposeSequence: false });
-  const [prompt_tokens, completion_tokens] = [prompt, content].map((text) => model.tokenize(text).length);
+  const prompt = chatTokens(messages);
+  const tokens = [];
+  for await (const token of sequence.evaluate(prompt, { temperature, topP, seed })) {
+    tokens.push(token);
+    if (tokens.length === maxTokens) break;
+  }
+  const content = model.detokenize(tokens);
+  const usage = {
+    prompt_tokens: prompt.length,
+    completion_tokens: tokens.length,
+    total_tokens: prompt.length + tokens.length,
+  };
   return {
     id: 'chatcmpl-llama',
     object: 'chat.completion',
     created: 0,
     model: 'llama',
     choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop', logprobs: null }],
-    usage: { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens },
+    usage,
   };
 }
 

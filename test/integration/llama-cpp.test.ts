@@ -56,7 +56,7 @@ it('writes rows whose chunks are parts of their documents', async () => {
     concurrency: 2,
     chunkTokens: { min: 96, max: 384 },
     minDocumentTokens: 256,
-    maxDocuments: 4,
+    maxDocuments: 2,
     chunksPerDocument: 1,
     question: { maxTokens: 96 },
     answer: { temperature: 0, maxTokens: 48 },
