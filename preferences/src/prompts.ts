@@ -1,15 +1,15 @@
 /** The words that the model is asked with. Ours; the method's are in longpo-method.md section 2. */
 import { pick } from './seed.ts';
 
+/** Short and with the form named last: the longer wordings that were tried lost small models (SmolLM2-135M) sooner. */
 export function questionPrompt(chunk: string, questions: number): string {
-  const amount = questions === 1 ? 'one question' : `${questions} different questions`;
-  const list = questions === 1 ? '1. ...' : '1. ...\n2. ...';
-  return [
-    `Text:\n\n${chunk}`,
-    `Write ${amount} in English that a careful reader of the text above can answer from the text alone. Ask about what ` +
-      'happens, why it happens and how its parts belong together. Do not answer them.',
-    `Reply with a numbered list and nothing else:\n${list}`,
-  ].join('\n\n');
+  const request =
+    questions === 1
+      ? 'Write one question in English about the text above. The text must answer it. The question must end with a ' +
+        'question mark. Put the number 1. before it.'
+      : `Write a numbered list of ${questions} different questions in English about the text above. The text must ` +
+        'answer each question. Each question must end with a question mark. Number the questions 1., 2., 3. and so on.';
+  return `Text:\n\n${chunk}\n\n${request}`;
 }
 
 /** Without a pointer to the text, "the text" of a question would be anybody's guess. */
