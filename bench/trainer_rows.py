@@ -12,7 +12,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "trainer"))
 
 import torch
-
 from longpo_trainer.layout import Branch, PackedRow, pack
 from longpo_trainer.loss import longpo_loss
 from longpo_trainer.model import Policy, Precision, load_policy, read_config
@@ -38,7 +37,10 @@ def main(model: str, prompt_tokens: int, answer_tokens: int, rounds: int) -> Non
     torch.manual_seed(0)
     prompt, chosen, rejected = torch.randint(10, 1000, (prompt_tokens,)), branch(answer_tokens), branch(answer_tokens)
     empty = Branch(torch.empty(0, dtype=torch.long), torch.empty(0, dtype=torch.bool))
-    sides = {"packed": [pack(prompt, chosen, rejected)], "separate": [pack(prompt, chosen, empty), pack(prompt, rejected, empty)]}
+    sides = {
+        "packed": [pack(prompt, chosen, rejected)],
+        "separate": [pack(prompt, chosen, empty), pack(prompt, rejected, empty)],
+    }
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     with joined_world(1, 1) as world:
         folder = Path(model)

@@ -17,17 +17,13 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="Hugging Face model folder")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--text", help="file whose first tokens are the prompt")
-    source.add_argument(
-        "--prompt-ids", help="the prompt itself, a JSON array of token ids"
-    )
+    source.add_argument("--prompt-ids", help="the prompt itself, a JSON array of token ids")
     parser.add_argument("--prompt-tokens", type=int, default=1000, help="of --text")
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--out", required=True, help="folder for the results")
     options = parser.parse_args()
 
-    model = AutoModelForCausalLM.from_pretrained(
-        options.model, dtype=torch.float32
-    ).eval()
+    model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32).eval()
     if options.prompt_ids:
         prompt = json.loads(options.prompt_ids)
     else:
@@ -35,9 +31,7 @@ def main() -> None:
         text = Path(options.text).read_text(encoding="utf-8")
         prompt = tokenizer(text).input_ids[: options.prompt_tokens]
         if len(prompt) < options.prompt_tokens:
-            parser.error(
-                f"--text has {len(prompt)} tokens, needs {options.prompt_tokens}"
-            )
+            parser.error(f"--text has {len(prompt)} tokens, needs {options.prompt_tokens}")
 
     out = Path(options.out)
     with torch.inference_mode():

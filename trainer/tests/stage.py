@@ -4,11 +4,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from tiny_models import save_model
-
 from longpo_trainer.config import TrainConfig
 from longpo_trainer.manifest import model_digest
 from longpo_trainer.train import train
+from tiny_models import save_model
 
 
 class Silent:

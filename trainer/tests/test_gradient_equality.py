@@ -9,15 +9,14 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from ranks import run_ranks
-from tiny_models import SHAPES, save_model
-from transformers import AutoModelForCausalLM
-
 from longpo_trainer.layout import Branch, pack
 from longpo_trainer.loss import longpo_loss
 from longpo_trainer.model import Precision, load_policy, read_config
 from longpo_trainer.process_group import World, joined_world
 from longpo_trainer.ulysses import sequence_sum
+from ranks import run_ranks
+from tiny_models import SHAPES, save_model
+from transformers import AutoModelForCausalLM
 
 BETA, LAMBDA = 0.1, 0.5
 REFERENCE = torch.tensor([-40.0, -31.0])

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from longpo_trainer.layout import CHOSEN, NLL, REJECTED, Branch, pack
 
 PROMPT = torch.tensor([10, 11, 12])

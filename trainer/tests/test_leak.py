@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import torch
-from ranks import run_ranks
-from tiny_models import save_model
-
 from longpo_trainer.layout import CHOSEN, REJECTED, Branch, pack
 from longpo_trainer.model import Precision, load_policy, read_config
 from longpo_trainer.process_group import joined_world
+from ranks import run_ranks
+from tiny_models import save_model
 
 
 def branch_sums(folder: Path, rows: list[tuple[list[int], list[int], list[int]]]) -> list[list[float]]:

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-
 from longpo_trainer.layout import Branch, pack
 from longpo_trainer.loss import METRICS, longpo_loss, token_log_probs
 

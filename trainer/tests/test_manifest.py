@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from longpo_trainer.errors import LongPOError
 from longpo_trainer.manifest import MANIFEST, model_digest, verify_folder, write_manifest
 

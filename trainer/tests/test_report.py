@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-
 from longpo_trainer.contract import validator
 from longpo_trainer.environment import read_environment
 from longpo_trainer.report import Reporter

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_models import save_model
-from transformers import AutoTokenizer
-
 from longpo_trainer.data import PreferenceFile
 from longpo_trainer.errors import LongPOError
 from longpo_trainer.tokens import Encoder, refuse_too_long
+from tiny_models import save_model
+from transformers import AutoTokenizer
 
 TURNS = [
     {"chunk": "c1", "question": "q1?", "chosen": "good", "rejected": "bad"},

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from longpo_trainer.manifest import verify_folder
 from ranks import run_ranks, run_ranks_to_outcomes
 from stage import rows_file, stage_config, train_rank
 from transformers import AutoModelForCausalLM
-
-from longpo_trainer.manifest import verify_folder
 
 
 @pytest.fixture(scope="module")
