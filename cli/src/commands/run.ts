@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { exitCodes, type LongPOTraining } from '@longpo/api';
+import { exitCodes, type LongPOTraining, reasons } from '@longpo/api';
 import { type Config, readConfig } from '../config.ts';
 import { UserError } from '../errors.ts';
 import { createLiveView } from '../live/live-view.ts';
@@ -109,7 +109,7 @@ async function conclude(
     process.stderr.write(
       `error[${outcome.reason}]: ${outcome.message}\n  logs: ${join(stateFolder, 'logs')}\n`,
     );
-    return exitCodeOf(training);
+    return exitCodeByReason.get(outcome.reason) ?? retriedInVain;
   }
   if (outcome.url === undefined) return exitCodes.done;
   const url = await operator.network.resolve(outcome.url);
@@ -139,19 +139,18 @@ async function answer(training: LongPOTraining, url: string, volumeRoot: string,
   return reply;
 }
 
-/** What the pods said last: their exit code is ours, so that scripts can tell bad input from bad luck. */
-function exitCodeOf(training: LongPOTraining): number {
-  const fatal: number[] = [
-    exitCodes.config,
-    exitCodes.doesNotFit,
-    exitCodes.mismatch,
-    exitCodes.nonFiniteLoss,
-  ];
-  const condition = training.status?.conditions?.find(({ type }) => type === 'Succeeded');
-  const code = Number(/exit code (\d+)\)$/.exec(condition?.message ?? '')?.[1] ?? Number.NaN);
-  if (fatal.includes(code)) return code;
-  return condition?.reason === 'PlanInvalid' || condition?.reason === 'Unavailable' ? exitCodes.config : 1;
-}
+/** Exit code by the reason of the failure, so that scripts can tell bad input from bad luck. */
+const exitCodeByReason = new Map<string, number>([
+  [reasons.modelInvalid, exitCodes.config],
+  [reasons.configInvalid, exitCodes.config],
+  [reasons.planInvalid, exitCodes.config],
+  [reasons.unavailable, exitCodes.config],
+  [reasons.doesNotFit, exitCodes.doesNotFit],
+  [reasons.dataInvalid, exitCodes.mismatch],
+  [reasons.checkpointInvalid, exitCodes.mismatch],
+  [reasons.nonFiniteLoss, exitCodes.nonFiniteLoss],
+]);
+const retriedInVain = 1;
 
 /** What can be known to be wrong before anything is started. */
 function preflight(training: LongPOTraining): void {
