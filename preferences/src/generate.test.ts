@@ -95,10 +95,12 @@ describe('generate', () => {
 
   it('keeps as many requests in flight as concurrency says', async () => {
     using corpus = new Corpus(files);
+    const full = Promise.withResolvers<void>();
     let [inFlight, most] = [0, 0];
     await using server = await OpenAIServer.listen(async (request) => {
       most = Math.max(most, ++inFlight);
-      await new Promise(setImmediate);
+      if (inFlight === 3) full.resolve();
+      await full.promise; // no answer before there are three
       inFlight--;
       return speak(request);
     });

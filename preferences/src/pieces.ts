@@ -14,6 +14,8 @@ export interface Piece {
   id: string;
   source: string;
   text: string;
+  /** Of the text. */
+  tokens: number;
   chunks: string[];
 }
 
@@ -39,7 +41,7 @@ export async function planPieces(
     for (const [n, span] of packSpans(text, budget.document, counter).entries()) {
       if (span.tokens > budget.document) drops.add('document_too_long');
       else if (span.tokens < budget.minDocument) drops.add('document_too_short');
-      else sampler.add({ id: `${source}#${n}-${sha256(span.text).slice(0, 8)}`, source, text: span.text });
+      else sampler.add({ id: `${source}#${n}-${sha256(span.text).slice(0, 8)}`, source, ...span });
     }
     await setImmediate(); // counting is all computation: let a signal in
     signal.throwIfAborted();

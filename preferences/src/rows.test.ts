@@ -10,6 +10,7 @@ const piece = (id: string): Piece => ({
   id,
   source: 'a.txt',
   text: paragraph('d', 60),
+  tokens: 60,
   chunks: [paragraph('a', 20), paragraph('b', 20), paragraph('c', 20)],
 });
 

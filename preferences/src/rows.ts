@@ -35,12 +35,12 @@ function turnsOf(
 
 /** How many of the turns fit, behind the document, whichever answer is the longer one. */
 function fittingTurns(
-  document: string,
+  documentTokens: number,
   turns: PreferenceTurn[],
   contextLength: number,
   counter: TokenCounter,
 ): number {
-  const used = { chosen: templateTokens + counter.count(document), rejected: 0 };
+  const used = { chosen: templateTokens + documentTokens, rejected: 0 };
   used.rejected = used.chosen;
   for (const [n, { question, chosen, rejected }] of turns.entries()) {
     const asking = turnTokens + counter.count(question);
@@ -59,7 +59,7 @@ export function buildRow(
   drops: Drops,
 ): PreferenceRow | undefined {
   const turns = turnsOf(piece, done, seed, drops);
-  const fitting = fittingTurns(piece.text, turns, contextLength, counter);
+  const fitting = fittingTurns(piece.tokens, turns, contextLength, counter);
   for (const _ of turns.slice(fitting)) drops.add('row_too_long');
   if (fitting === 0) return undefined;
   return { id: piece.id, source: piece.source, document: piece.text, turns: turns.slice(0, fitting) };

@@ -48,6 +48,23 @@ describe('spans', () => {
     for (const { tokens } of packSpans(paragraph('w', 40), 20, seams)) expect(tokens).toBeLessThanOrEqual(20);
   });
 
+  it('count a long text a few times only, also when its sum is far from its count', () => {
+    let counted = 0;
+    const text = Array.from({ length: 300 }, (_, n) => paragraph(`p${n}`, 9)).join('\n\n');
+    // Every paragraph but the first has one more token inside a text than by itself.
+    const counter = {
+      count: (part: string) => {
+        counted += wordCounter.count(part);
+        return wordCounter.count(part) + part.trim().split('\n\n').length - 1;
+      },
+    };
+    const spans = packSpans(text, 1000, counter);
+    expect(spans.map(({ tokens }) => tokens).filter((tokens) => tokens < 900 || tokens > 1000)).toEqual([
+      expect.any(Number), // the rest
+    ]);
+    expect(counted / (300 * 9)).toBeLessThan(4);
+  });
+
   it('are found in their text to the letter, and lose nothing but space', () => {
     const text = `  # Title\n\n${documentText('x')}\n\n\`\`\`\ncode  here\n\n  more\n\`\`\`\n\nEnd. Of it! `;
     for (let limit = 1; limit < 120; limit += 7) {

@@ -47,17 +47,24 @@ function pack(
     sum += part.tokens;
     next++;
   }
-  // Over a seam tokens may join or part: the sum is near the count, and the count decides.
+  // Over a seam tokens may join or part: the sum is near the count, and the count decides. As much goes as is over.
   let span = join(next);
-  while (span.tokens > limit && next > from + 1) span = join(--next);
+  while (span.tokens > limit && next > from + 1) {
+    for (let over = span.tokens - limit; over > 0 && next > from + 1; ) over -= parts[--next]?.tokens ?? 0;
+    span = join(next);
+  }
   return { span, next };
 }
 
 /** Greedy. A span is above the limit only when it is one word that nothing can cut: the caller drops and counts it. */
 export function packSpans(text: string, limit: number, counter: TokenCounter): Span[] {
-  const whole = { text: text.trim(), tokens: counter.count(text.trim()) };
-  if (whole.tokens <= limit) return whole.text === '' ? [] : [whole];
   const parts = cut(text, limit, counter, 0);
+  const sum = parts.reduce((total, { tokens }) => total + tokens, 0);
+  if (sum <= limit + parts.length) {
+    const whole = text.trim();
+    const tokens = counter.count(whole);
+    if (tokens <= limit) return whole === '' ? [] : [{ text: whole, tokens }];
+  }
   const spans: Span[] = [];
   for (let from = 0; from < parts.length; ) {
     const { span, next } = pack(parts, from, limit, counter);
