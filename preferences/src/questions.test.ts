@@ -11,6 +11,7 @@ describe('questions of a reply', () => {
     ['- 1. Who came?\n  # 2: Who went?', ['Who came?', 'Who went?']],
     ['1. Who came,\n   and when?', ['Who came, and when?']],
     ['1. Who came? It was the captain.\n2. Who went?', ['Who came?', 'Who went?']],
+    ['1. 3. Who came?\n2. 2) Who went?', ['Who came?', 'Who went?']],
     ['1. Who came in 1851. Was it\n1852?', ['Who came in 1851. Was it 1852?']],
     ['10. Wer kam?\n11. \u8c01\u6765\u4e86?', ['Wer kam?', '\u8c01\u6765\u4e86?']],
     ['1. Explain why it sank.\n2. Describe the crew.', ['Explain why it sank.', 'Describe the crew.']],

@@ -7,8 +7,9 @@ const numbers =
 /** A reply may wrap a question over lines, make it bold, or answer it in the same breath. */
 function tidy(item: string): string {
   const paragraph = (item.split(/\n\s*\n/)[0] ?? '').replaceAll(/\s+/g, ' ').replaceAll('**', '').trim();
-  const end = paragraph.lastIndexOf('?');
-  return end < 0 ? paragraph : paragraph.slice(0, end + 1);
+  const question = paragraph.replace(/^(?:\d{1,2}[.):]\s+)+/, ''); // some number twice: "1. 3. Who ...?"
+  const end = question.lastIndexOf('?');
+  return end < 0 ? question : question.slice(0, end + 1);
 }
 
 /** `cut`: the reply ended at its token limit, so that its last question may lack its end. */
