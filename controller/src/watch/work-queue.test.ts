@@ -39,9 +39,10 @@ describe('WorkQueue', () => {
   });
 
   it('works on different keys side by side', async () => {
-    const { queue, started, most } = makeQueue();
+    const { queue, started, most, settle } = makeQueue();
     queue.add('a');
     queue.add('b');
+    await settle();
     expect({ started, most: most() }).toEqual({ started: ['a', 'b'], most: 2 });
   });
 
@@ -121,5 +122,22 @@ describe('WorkQueue', () => {
     await stop;
     await new Promise((resolve) => setTimeout(resolve, 10));
     expect(started).toEqual(['a']);
+  });
+
+  it('does not meet itself when its work adds the key again before it first waits', async () => {
+    const events: string[] = [];
+    let runs = 0;
+    const queue: WorkQueue = new WorkQueue({
+      async work(key) {
+        events.push('begin');
+        if (++runs === 1) queue.add(key); // a write whose own event names the key again
+        events.push('end');
+        return undefined;
+      },
+      onError: (_, error) => events.push(String(error)),
+    });
+    queue.add('a');
+    await new Promise(setImmediate);
+    expect(events).toEqual(['begin', 'end', 'begin', 'end']);
   });
 });

@@ -47,10 +47,13 @@ export class WorkQueue {
 
   #next(key: string): void {
     if (this.#running.has(key) || !this.#waiting.delete(key)) return;
-    const run = this.#run(key).finally(() => {
-      this.#running.delete(key);
-      this.#next(key);
-    });
+    // Not before this turn has ended: work that writes at once would otherwise meet itself through its own events.
+    const run = Promise.resolve()
+      .then(() => this.#run(key))
+      .finally(() => {
+        this.#running.delete(key);
+        this.#next(key);
+      });
     this.#running.set(key, run);
   }
 
