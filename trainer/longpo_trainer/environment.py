@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+LOOPBACK = ("127.", "localhost:", "[::1]:")
+
 
 @dataclass(frozen=True)
 class PodEnvironment:
@@ -28,6 +30,10 @@ class PodEnvironment:
         if path.startswith("pvc://"):
             path = path.removeprefix("pvc://").partition("/")[2]
         return self.volume_root / path
+
+    def is_on_one_machine(self) -> bool:
+        """Whether the ranks meet on loopback: a pod on its own, or pods that a laptop runs as processes."""
+        return self.coordinator is None or self.coordinator.startswith(LOOPBACK)
 
     def silent(self) -> PodEnvironment:
         """The same without a report URL: only rank 0 reports."""
@@ -58,12 +64,13 @@ def read_environment(env: Mapping[str, str] = os.environ) -> PodEnvironment:
 
 
 def set_worker_environment(threads: int) -> None:
-    """What the ranks inherit: their thread count, and loopback for a gang that sits in one pod."""
+    """What the ranks inherit: their thread count."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 def use_loopback() -> None:
+    """gloo would look up the name of the machine, which a laptop cannot always resolve."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
 
 

@@ -32,7 +32,7 @@ def launch(environment: PodEnvironment, run_rank: Callable[..., None] | None = N
     config = load_train_config(environment)
     threads = environment.threads or max(1, (os.cpu_count() or 1) // config.processes_per_pod)
     set_worker_environment(threads)
-    if environment.coordinator is None:
+    if environment.is_on_one_machine():
         use_loopback()
     with tempfile.TemporaryDirectory(prefix="longpo-train-") as folder:
         code = _run_ranks(environment, config, Path(folder), run_rank or rank_main)
