@@ -68,7 +68,9 @@ def _read_config(folder: Path) -> dict:
     except ValueError as error:
         raise LongPOError(CONFIG, "MODEL_INVALID", f"{folder / 'config.json'} is not JSON: {error}") from error
     layers = config.get("layer_types") or []
-    if config.get("sliding_window") or any(layer != FULL_ATTENTION for layer in layers):
+    # Qwen2 configs name a window that use_sliding_window switches off.
+    windowed = config.get("sliding_window") and config.get("use_sliding_window", True)
+    if windowed or any(layer != FULL_ATTENTION for layer in layers):
         raise LongPOError(
             CONFIG,
             "MODEL_UNSUPPORTED",

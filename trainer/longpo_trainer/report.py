@@ -7,6 +7,7 @@ import math
 import threading
 import urllib.request
 from datetime import UTC, datetime
+from http.client import HTTPException
 
 from .environment import PodEnvironment
 
@@ -89,5 +90,5 @@ class Reporter:
             )
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):
                 pass
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             pass  # the next report says more; progress is never worth failing for
