@@ -1,6 +1,5 @@
 /** One training on the local cluster: applied, watched until it ends, stopped cleanly. */
 import { existsSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { conditionTypes, type LongPOTraining, longpoTraining } from '@longpo/api';
 import {
@@ -103,5 +102,3 @@ function isRetryPending(training: LongPOTraining): boolean {
   )?.lastTransitionTime;
   return retriedAt !== undefined && failedAt !== undefined && Date.parse(failedAt) < Date.parse(retriedAt);
 }
-
-export const stateFolderOf = (root: string, name: string): string => join(root, name);
