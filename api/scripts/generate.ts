@@ -1,6 +1,6 @@
 /**
- * Writes what is generated from the contract: manifests/crds and trainer/contract. `--check` writes nothing and
- * exits 1 when a file is stale.
+ * Writes what is generated from the contract: manifests/crds, the chart's templates of them and trainer/contract.
+ * `--check` writes nothing and exits 1 when a file is stale.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -26,13 +26,27 @@ const contracts: Record<string, z.ZodType> = {
 function* generated(): Generator<[path: string, content: string]> {
   for (const crd of customResourceDefinitions()) {
     const yaml = stringify(crd, { lineWidth: 110, aliasDuplicateObjects: false });
-    yield [
-      `manifests/crds/${crd.metadata?.name}.yaml`,
-      `# Generated from api/ by \`npm run generate\`. Do not edit.\n${yaml}`,
-    ];
+    const header = '# Generated from api/ by `npm run generate`. Do not edit.\n';
+    yield [`manifests/crds/${crd.metadata?.name}.yaml`, header + yaml];
+    yield [`charts/longpo/templates/crds/${crd.metadata?.name}.yaml`, header + chartTemplate(yaml)];
   }
   for (const [name, type] of Object.entries(contracts))
     yield [`trainer/contract/${name}.schema.json`, `${JSON.stringify(contractSchema(type), null, 2)}\n`];
+}
+
+/** The chart's switches around a CRD. Braces in a description are its own, not a template's. */
+function chartTemplate(yaml: string): string {
+  const escaped = yaml.replaceAll(/\{\{|\}\}/g, (braces) => `{{ "${braces}" }}`);
+  const metadata = [
+    '',
+    '  labels: {{- include "longpo.labels" . | nindent 4 }}',
+    '  {{- if .Values.crds.keep }}',
+    '  annotations:',
+    '    helm.sh/resource-policy: keep',
+    '  {{- end }}',
+  ].join('\n');
+  const named = escaped.replace(/^metadata:\n {2}name: .*$/m, (name) => name + metadata);
+  return `{{- if .Values.crds.install }}\n${named}{{- end }}\n`;
 }
 
 function current(path: string): string | undefined {

@@ -78,16 +78,20 @@ describe('the generated CRDs', () => {
       {
         name: 'longpotrainings.longpo.dev',
         shortNames: ['lpt'],
-        columns: ['State', 'Stage', 'URL', 'Age'],
+        columns: ['State', 'Stage', 'Progress', 'GPUs', 'Reason', 'GPU-seconds', 'URL', 'Age'],
         subresources: { status: {} },
       },
       {
         name: 'longposervings.longpo.dev',
         shortNames: ['lps'],
-        columns: ['Ready', 'Replicas', 'URL', 'Age'],
+        columns: ['Ready', 'Engine', 'Desired', 'Available', 'URL', 'Age'],
         subresources: {
           status: {},
-          scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' },
+          scale: {
+            specReplicasPath: '.spec.replicas',
+            statusReplicasPath: '.status.replicas',
+            labelSelectorPath: '.status.selector',
+          },
         },
       },
     ]);

@@ -119,7 +119,7 @@ const doors: Record<string, Door> = {
   },
   'verify config': {
     schema: api.verifyConfig,
-    example: { ...origin, checkpoint: 'demo/one/checkpoint', digest },
+    example: { ...origin, checkpoint: 'demo/one/checkpoint', digest, remove: ['demo/zero/master'] },
     refused: { 'attempt 0': { attempt: 0 } },
   },
   'serve config': {

@@ -7,12 +7,25 @@ import * as z from 'zod';
 const rate = z.number().nonnegative();
 
 export const trainHyperparameters = z.strictObject({
+  method: z
+    .enum(['longpo', 'dpo', 'sft'])
+    .default('longpo')
+    .describe(
+      'longpo: reference on the short chunk; dpo: reference on the long document; sft: chosen answers only, no reference.',
+    ),
   beta: z
     .number()
     .positive()
     .default(0.01)
     .describe('Scale of the implicit reward (Eq. 12). The paper uses 0.1.'),
   lambda: rate.default(0.01).describe('Weight of the preference term beside the NLL term (Eq. 14).'),
+  nllWeight: rate.default(1).describe('Weight of the NLL term; 0 leaves the preference term alone.'),
+  multiTurnLoss: z
+    .enum(['joint', 'perTurn'])
+    .default('joint')
+    .describe(
+      'joint: one preference term for the log-probs of all turns together, as released; perTurn: the mean of one for each turn.',
+    ),
   learningRate: rate.default(5e-7).describe('Peak learning rate.'),
   warmupRatio: z
     .number()
@@ -38,8 +51,45 @@ export const trainHyperparameters = z.strictObject({
     .describe('Of the forward and backward pass; master weights are f32.'),
   tf32: z.boolean().default(true).describe('TF32 matrix products where the GPU has them.'),
   gradientCheckpointing: z.boolean().default(true).describe('Recompute each layer in the backward pass.'),
+  gradientCheckpointingLayers: z
+    .int()
+    .positive()
+    .default(1)
+    .describe('Layers that are recomputed together: more keep fewer inputs and need more memory at once.'),
+  gradientCheckpointingOffload: z
+    .boolean()
+    .default(false)
+    .describe('Keep the inputs of the layers in pinned memory of the host; GPUs only.'),
+  tiledMlpShards: z
+    .int()
+    .positive()
+    .default(1)
+    .describe('Parts of the sequence that a layer runs its MLP on one after another; 1 switches it off.'),
   saveSteps: z.int().positive().default(500).describe('Optimizer steps between step checkpoints.'),
+  saveTotalLimit: z
+    .int()
+    .positive()
+    .default(2)
+    .describe('Step checkpoints of a stage that are kept; older ones are deleted.'),
   loggingSteps: z.int().positive().default(1).describe('Optimizer steps between lines of metrics.jsonl.'),
+  evalFraction: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0)
+    .describe('Share of the rows that is held out: never trained on, only evaluated.'),
+  evalSteps: z.int().positive().default(50).describe('Optimizer steps between evaluations of held-out rows.'),
+  onNonFiniteLoss: z
+    .enum(['stop', 'skip'])
+    .default('stop')
+    .describe('stop ends with exit code 70, skip leaves the step out; both save the batch.'),
+  ddpTimeout: z
+    .int()
+    .positive()
+    .default(1800)
+    .describe(
+      'Seconds that a rank waits for the others before the gang ends; above the time of a micro-step.',
+    ),
   reportTo: z
     .enum(['none', 'tensorboard', 'wandb'])
     .default('none')

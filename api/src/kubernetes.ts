@@ -11,4 +11,6 @@ export type {
   Probe,
   Service,
 } from 'kubernetes-types/core/v1.d.ts';
-export type { ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
+export type { ManagedFieldsEntry, ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
+export type { NetworkPolicy } from 'kubernetes-types/networking/v1.d.ts';
+export type { PodDisruptionBudget } from 'kubernetes-types/policy/v1.d.ts';

@@ -11,7 +11,10 @@ describe('LongPOTraining', () => {
   it('has the defaults of the original training command', () => {
     expect(longpoTrainingSpec.parse(smallest)).toEqual({
       ...smallest,
-      storage: { claimName: 'longpo' },
+      suspend: false,
+      storage: { claimName: 'longpo', whenDeleted: 'Retain' },
+      podTemplate: {},
+      resources: {},
       seed: 42,
       generate: {
         quantization: 'int8',
@@ -31,8 +34,11 @@ describe('LongPOTraining', () => {
         },
       },
       train: {
+        method: 'longpo',
         beta: 0.01,
         lambda: 0.01,
+        nllWeight: 1,
+        multiTurnLoss: 'joint',
         learningRate: 5e-7,
         warmupRatio: 0.1,
         lrSchedulerType: 'cosine',
@@ -46,13 +52,22 @@ describe('LongPOTraining', () => {
         dtype: 'bf16',
         tf32: true,
         gradientCheckpointing: true,
+        gradientCheckpointingLayers: 1,
+        gradientCheckpointingOffload: false,
+        tiledMlpShards: 1,
         saveSteps: 500,
+        saveTotalLimit: 2,
         loggingSteps: 1,
+        evalFraction: 0,
+        evalSteps: 50,
+        onNonFiniteLoss: 'stop',
+        ddpTimeout: 1800,
         reportTo: 'none',
         exportDtype: 'bf16',
       },
-      restarts: { maxPerStage: 5 },
-      serving: { enabled: true, quantization: 'int4', parallelSequences: 2 },
+      restarts: { maxPerStage: 5, windowSeconds: 21_600, stallAfterSeconds: 3600 },
+      checkpoints: { retain: 'All' },
+      serving: { enabled: true, engine: 'onnxruntime', tensorParallelSize: 1, parallelSequences: 2 },
       stages: [{ name: 'one', contextLength: 131_072, parallelism: { sequence: 1, data: 1 } }],
     });
   });
@@ -90,7 +105,9 @@ describe('LongPOServing', () => {
       model: { uri: '/models/smollm2' },
       storage: { claimName: 'longpo' },
       replicas: 1,
-      quantization: 'int4',
+      podTemplate: {},
+      engine: 'onnxruntime',
+      tensorParallelSize: 1,
       parallelSequences: 2,
     });
   });

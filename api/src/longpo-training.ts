@@ -1,15 +1,13 @@
 /** LongPOTraining: the pipeline. One stage per context length, each starting from the one before it. */
 import * as z from 'zod';
-import { sha256Digest } from './checkpoint-manifest.ts';
-import { conditions } from './conditions.ts';
 import { generationSettings } from './generation.ts';
 import { apiVersion, kinds } from './group.ts';
 import { trainHyperparameters } from './hyperparameters.ts';
-import { servingSettings } from './longpo-serving.ts';
-import { modelFacts } from './model-facts.ts';
+import { servingRules, servingSettings } from './longpo-serving.ts';
+import { longpoTrainingStatus } from './longpo-training-status.ts';
 import { folderUri, metadata, modelUri } from './object-meta.ts';
 import { quantization } from './pod-contract/role-config.ts';
-import { progressReport } from './progress-report.ts';
+import { podTemplate, quantity, roleResources } from './pod-template.ts';
 
 export const trainingStage = z.strictObject({
   name: z
@@ -25,6 +23,9 @@ export const trainingStage = z.strictObject({
   preferences: z
     .strictObject({
       uri: folderUri.describe('A preference file of your own (.jsonl); the stage generates none.'),
+      evalUri: folderUri
+        .optional()
+        .describe('Held-out rows (.jsonl) to evaluate on; unset: train.evalFraction of the others.'),
     })
     .optional(),
   ropeTheta: z
@@ -63,6 +64,10 @@ export const longpoTrainingSpec = z
       .strictObject({ uri: folderUri.describe('Folder of long .txt, .md or .jsonl documents.') })
       .optional()
       .describe('Needed unless every stage brings preferences of its own.'),
+    suspend: z
+      .boolean()
+      .default(false)
+      .describe('Stops the pods after they have saved; false again lets them go on from there.'),
     storage: z
       .strictObject({
         claimName: z
@@ -71,9 +76,51 @@ export const longpoTrainingSpec = z
           .max(63)
           .default('longpo')
           .describe('PersistentVolumeClaim, ReadWriteMany.'),
+        size: quantity
+          .optional()
+          .describe('Creates the claim with this size when there is none of that name.'),
+        storageClassName: z
+          .string()
+          .max(253)
+          .optional()
+          .describe('Of a created claim; unset is the default class.'),
+        whenDeleted: z
+          .enum(['Retain', 'Delete'])
+          .default('Retain')
+          .describe(
+            'What becomes of a created claim, and of the checkpoints on it, when the training is deleted.',
+          ),
       })
       .prefault({})
-      .describe('The one volume that holds models, data and checkpoints.'),
+      .describe('The one volume that holds models, data and checkpoints.')
+      .meta({
+        'x-kubernetes-validations': [
+          {
+            rule: 'has(self.size) || !has(self.storageClassName)',
+            message: 'storageClassName is of a claim that is created: set size too',
+            fieldPath: '.storageClassName',
+          },
+          {
+            rule: "has(self.size) || !has(self.whenDeleted) || self.whenDeleted == 'Retain'",
+            message:
+              'a claim that was not created here is not deleted here: set size, or leave whenDeleted at Retain',
+            fieldPath: '.whenDeleted',
+          },
+        ],
+      }),
+    podTemplate: podTemplate.prefault({}),
+    resources: z
+      .strictObject({
+        fetch: roleResources.optional(),
+        generate: roleResources.optional(),
+        train: roleResources
+          .optional()
+          .describe("Of each train pod; GPUs are spec.stages[].parallelism's ranks in a pod."),
+        verify: roleResources.optional(),
+        serve: roleResources.optional(),
+      })
+      .prefault({})
+      .describe("Requests and limits of each role's container."),
     seed: z.int().nonnegative().default(42).describe('Of sampling, shuffling and generation.'),
     generate: z
       .strictObject({
@@ -97,7 +144,40 @@ export const longpoTrainingSpec = z
           .nonnegative()
           .max(100)
           .default(5)
-          .describe('Failed pods of one index, in one stage.'),
+          .describe('Failures of one stage within the window before the training fails.'),
+        windowSeconds: z
+          .int()
+          .positive()
+          .default(21_600)
+          .describe('A failure that is older no longer counts.'),
+        stallAfterSeconds: z
+          .int()
+          .min(10)
+          .default(3600)
+          .describe(
+            'A Job whose reported progress stands still for so long is started again; counts as a failure.',
+          ),
+      })
+      .prefault({})
+      .describe('Evicted pods and pods that ask to be started again (exit code 75) never count.'),
+    activeDeadlineSeconds: z
+      .int()
+      .positive()
+      .optional()
+      .describe('Time that Jobs may run in all stages together; suspended time does not count, restarts do.'),
+    ttlSecondsAfterFinished: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe('Deletes the training, with all that it owns, so long after it has succeeded or failed.'),
+    checkpoints: z
+      .strictObject({
+        retain: z
+          .enum(['All', 'Published'])
+          .default('All')
+          .describe(
+            "Published deletes a stage's step checkpoints once its checkpoint is verified, and its f32 master weights once the next stage's is.",
+          ),
       })
       .prefault({}),
     serving: z
@@ -105,9 +185,12 @@ export const longpoTrainingSpec = z
         enabled: z.boolean().default(true),
         quantization: servingSettings.shape.quantization,
         parallelSequences: servingSettings.shape.parallelSequences,
+        engine: servingSettings.shape.engine,
+        tensorParallelSize: servingSettings.shape.tensorParallelSize,
       })
       .prefault({})
-      .describe("The LongPOServing of the last stage's checkpoint, named like the training."),
+      .describe("The LongPOServing of the last stage's checkpoint, named like the training.")
+      .meta({ 'x-kubernetes-validations': servingRules }),
     stages: z
       .array(trainingStage)
       .min(1)
@@ -140,65 +223,6 @@ export const longpoTrainingSpec = z
     ],
   });
 
-export const stageStatus = z.strictObject({
-  name: z.string(),
-  state: z.enum(['Pending', 'Generating', 'Training', 'Verifying', 'Succeeded', 'Failed']),
-  attempt: z.int().positive(),
-  restarts: z.int().nonnegative().describe('Failed pods that counted towards the limit.'),
-  data: z
-    .strictObject({
-      path: z.string(),
-      digest: sha256Digest.optional(),
-      rows: z.int().optional(),
-      turns: z.int().optional(),
-      dropped: z.record(z.string(), z.int()).optional(),
-    })
-    .optional(),
-  checkpoint: z
-    .strictObject({
-      path: z.string(),
-      digest: sha256Digest,
-      step: z.int(),
-      rows: z.int(),
-      loss: z.number(),
-      rewardMargin: z.number(),
-      rewardAccuracy: z.number(),
-      peakMemoryBytes: z.int(),
-      verified: z.boolean(),
-    })
-    .optional(),
-  lastFailure: z
-    .strictObject({
-      pod: z.string(),
-      exitCode: z.int(),
-      code: z.string().describe('Stable error code of the pod, or its reason.'),
-      message: z.string(),
-    })
-    .optional(),
-  progress: progressReport
-    .optional()
-    .describe("Last report of the stage's pods; written by the progress endpoint."),
-});
-
-export const longpoTrainingStatus = z.strictObject({
-  observedGeneration: z.int().optional(),
-  state: z
-    .enum(['Pending', 'Fetching', 'Generating', 'Training', 'Verifying', 'Serving', 'Succeeded', 'Failed'])
-    .optional()
-    .describe('For people and the STATE column; clients read conditions.'),
-  currentStage: z.string().optional(),
-  conditions: conditions.optional(),
-  model: z.strictObject({ path: z.string(), digest: sha256Digest, facts: modelFacts }).optional(),
-  fetchProgress: progressReport.optional(),
-  stages: z
-    .array(stageStatus)
-    .max(16)
-    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
-    .optional(),
-  servingRef: z.strictObject({ name: z.string() }).optional(),
-  url: z.string().optional(),
-});
-
 export const longpoTraining = z.strictObject({
   apiVersion: z.literal(apiVersion),
   kind: z.literal(kinds.training.kind),
@@ -210,6 +234,4 @@ export const longpoTraining = z.strictObject({
 export type TrainingStage = z.infer<typeof trainingStage>;
 export type LongPOTrainingSpec = z.infer<typeof longpoTrainingSpec>;
 export type LongPOTrainingInput = z.input<typeof longpoTraining>;
-export type StageStatus = z.infer<typeof stageStatus>;
-export type LongPOTrainingStatus = z.infer<typeof longpoTrainingStatus>;
 export type LongPOTraining = z.infer<typeof longpoTraining>;

@@ -74,7 +74,11 @@ describe('completions', () => {
 
   it.each<[string, ChatAnswer]>([
     ['by its code', { status: 400, code: 'context_length_exceeded' }],
-    ['by its message', { status: 400, code: "This model's maximum context length is 8 tokens" }],
+    ["by vLLM's message", { status: 400, code: "This model's maximum context length is 8 tokens" }],
+    [
+      "by llama.cpp's message",
+      { status: 400, code: 'request (9 tokens) exceeds the available context size (8 tokens)' },
+    ],
   ])('tell a prompt that is too long %s', async (_, answer) => {
     await using server = await OpenAIServer.listen(() => answer);
     expect(await open(server.url).ask(question, never)).toEqual({ text: '', tokens: 0, end: 'too_long' });

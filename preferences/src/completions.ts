@@ -61,7 +61,7 @@ function isTransient(error: unknown): boolean {
 const isTooLong = (error: unknown): boolean =>
   error instanceof OpenAI.BadRequestError &&
   (error.code === 'context_length_exceeded' ||
-    /context length|context window|maximum context/i.test(error.message));
+    /context (length|window|size)|maximum context/i.test(error.message));
 
 /** Neither route nor method: it answers, it only has no list of models. */
 const isNoSuchRoute = (error: unknown): boolean =>

@@ -22,10 +22,12 @@ export const generateResult = z.strictObject({
 
 export const trainResult = z.strictObject({
   steps: z.int().nonnegative(),
-  rows: z.int().nonnegative(),
+  rows: z.int().nonnegative().describe('Trained on.'),
   loss: z.number().describe('Of the last step.'),
   rewardMargin: z.number(),
   rewardAccuracy: z.number(),
+  evalLoss: z.number().optional().describe('Of the held-out rows after the last step; absent without any.'),
+  evalRewardAccuracy: z.number().optional(),
   tokensPerSecond: z.number().nonnegative(),
   peakMemoryBytes: z.int().nonnegative().describe('Largest rank.'),
   resumedFromStep: z.int().nonnegative(),

@@ -39,6 +39,7 @@ export const trainConfig = z.strictObject({
   model: path.describe('Folder of the weights that the stage starts from; it is the reference model too.'),
   modelDigest: z.string(),
   rows: path.describe('Preference file.'),
+  evalRows: path.nullable().describe('Preference file of held-out rows; null: evalFraction of the rows.'),
   directory: path.describe('<training>/<stage>: reference/, steps/, checkpoint/ and metrics.jsonl go here.'),
   contextLength: z.int().positive(),
   ropeTheta: z.number().positive().nullable().describe('Of the policy; null keeps the one of the model.'),
@@ -54,6 +55,11 @@ export const verifyConfig = z.strictObject({
   ...origin,
   checkpoint: path,
   digest: z.string().describe('The digest that the train role reported.'),
+  remove: z
+    .array(path)
+    .max(64)
+    .default([])
+    .describe('Folders of earlier stages that nothing needs once the digest is right; below <training>/.'),
 });
 
 export const serveConfig = z.strictObject({
