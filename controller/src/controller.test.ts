@@ -86,12 +86,24 @@ function worldStep(world: MemoryCluster): boolean {
   }
   const deployment = world.list('Deployment').find(({ status }) => status === undefined);
   if (deployment) {
-    world.put({ ...deployment, status: { observedGeneration: 1, replicas: 1, readyReplicas: 1 } });
+    world.put({
+      ...deployment,
+      status: { observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1 },
+    });
     return true;
   }
   const job = world.list('Job').find(({ status }) => status === undefined);
   if (job) endJob(world, job);
   return job !== undefined;
+}
+
+/** Everything that there is, without the versions, which count writes. */
+function endOf(world: MemoryCluster): Record<string, Stored> {
+  const unversioned = [...world.objects].map(([key, { metadata, ...object }]): [string, Stored] => {
+    const { resourceVersion: _, ...rest } = metadata;
+    return [key, { ...object, metadata: rest }];
+  });
+  return Object.fromEntries(unversioned.sort(([a], [b]) => a.localeCompare(b)));
 }
 
 /** Runs a training to its end; controllers die after so many writes each, and the next one takes over. */
@@ -109,7 +121,7 @@ async function run(lives: Iterator<number>, first: Stored = training) {
       controllers.push(await start(facade, errors));
     } else if (!worldStep(world)) break;
   }
-  const end = Object.fromEntries([...world.objects].sort(([a], [b]) => a.localeCompare(b)));
+  const end = endOf(world);
   const madeTwice = [...world.made].filter(([, times]) => times > 1).map(([key]) => key);
   return { world, end, errors, madeTwice, controllers };
 }
@@ -129,6 +141,7 @@ describe('the controller', () => {
       'Job/research/demo-two-verify-a1',
       'LongPOServing/research/demo',
       'LongPOTraining/research/demo',
+      'NetworkPolicy/research/demo',
       'Pod/research/demo-fetch-a1-0',
       'Pod/research/demo-one-generate-a1-0',
       'Pod/research/demo-one-train-a1-0',
@@ -145,23 +158,26 @@ describe('the controller', () => {
       stages: [{ state: 'Succeeded' }, { state: 'Succeeded' }],
     });
     expect(world.writes.filter((line) => !line.startsWith('status'))).toEqual([
-      'apply Job/demo-fetch-a1',
+      'create Job/demo-fetch-a1',
       'apply LongPOServing/demo-one-gen',
+      'apply NetworkPolicy/demo-one-gen',
       'apply Deployment/demo-one-gen',
       'apply Service/demo-one-gen',
-      'apply Job/demo-one-generate-a1',
+      'create Job/demo-one-generate-a1',
       'remove LongPOServing/demo-one-gen',
-      'apply Job/demo-one-train-a1',
-      'apply Job/demo-one-verify-a1',
+      'create Job/demo-one-train-a1',
+      'create Job/demo-one-verify-a1',
       'apply LongPOServing/demo-two-gen',
+      'apply NetworkPolicy/demo-two-gen',
       'apply Deployment/demo-two-gen',
       'apply Service/demo-two-gen',
-      'apply Job/demo-two-generate-a1',
+      'create Job/demo-two-generate-a1',
       'remove LongPOServing/demo-two-gen',
       'apply Service/demo-two-train-a1',
-      'apply Job/demo-two-train-a1',
-      'apply Job/demo-two-verify-a1',
+      'create Job/demo-two-train-a1',
+      'create Job/demo-two-verify-a1',
       'apply LongPOServing/demo',
+      'apply NetworkPolicy/demo',
       'apply Deployment/demo',
       'apply Service/demo',
     ]);
@@ -237,6 +253,33 @@ describe('the controller', () => {
     expect(world.writes.filter((line) => !line.startsWith('status')).at(-1)).toBe('apply Deployment/demo');
   });
 
+  it("waits for the last pod of a Job that is gone, and for nobody else's", async () => {
+    const world = new MemoryCluster();
+    world.put(training);
+    const pod = (name: string, podLabels: Record<string, string>): Stored => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace: 'research', labels: { [labels.training]: 'demo', ...podLabels } },
+      status: { phase: 'Running' },
+    });
+    world.put(pod('notebook', {}));
+    const left = pod('demo-fetch-a1-0', {
+      [labels.managedBy]: 'longpo-controller',
+      [labels.role]: 'fetch',
+      [labels.attempt]: '1',
+      [jobNameLabel]: 'demo-fetch-a1',
+    });
+    world.put(left);
+    const controller = await start(world.facade(), []);
+    await idle();
+    const before = [...world.writes];
+    world.put({ ...left, status: { phase: 'Failed' } });
+    await idle();
+    await controller.stop();
+    const isMade = (line: string) => line.startsWith('create');
+    expect([before.filter(isMade), world.writes.filter(isMade)]).toEqual([[], ['create Job/demo-fetch-a1']]);
+  });
+
   it('leaves a training alone that is being deleted', async () => {
     const world = new MemoryCluster();
     world.put({ ...training, metadata: { ...training.metadata, deletionTimestamp: time } });
@@ -259,6 +302,12 @@ describe('the controller', () => {
     expect([...new Set(errors)]).toEqual([
       'reconcile failed: {"key":"research/demo","error":"Job/demo-fetch-a1 exists already and belongs to something else"}',
     ]);
-    expect(before.writes).toEqual([]);
+    expect(before.writes).toEqual(['status LongPOTraining/demo']);
+    const status = before.objects.get('LongPOTraining/research/demo')?.status as LongPOTrainingStatus;
+    expect(status.conditions?.find(({ type }) => type === 'ResourcesReconciled')).toMatchObject({
+      status: 'False',
+      reason: 'NameTaken',
+      message: 'Job/demo-fetch-a1 exists already and belongs to something else',
+    });
   });
 });

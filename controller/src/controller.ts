@@ -1,24 +1,34 @@
 /** Watches both kinds and their children, and reconciles whatever a change may concern. */
-import { apiVersion, type LongPOTrainingStatus, labels } from '@longpo/api';
+import { type LongPOTrainingStatus, labels } from '@longpo/api';
 import {
   type Cluster,
   deployments,
+  disruptionBudgets,
   jobs,
+  networkPolicies,
   pods,
   type Resource,
   type ResourceRef,
   type ResourceType,
+  services,
 } from './cluster.ts';
 import type { Logger } from './logger.ts';
-import type { DeploymentResource } from './objects/serving.ts';
 import type { ProgressStore } from './progress/store.ts';
-import { act } from './reconcile/act.ts';
-import type { PodResource } from './reconcile/job-view.ts';
-import { observeTraining, ownerOf, parseServing, servingType, trainingType } from './reconcile/observe.ts';
+import {
+  type ObservedTraining,
+  observeTraining,
+  servingStatusOf,
+  servingType,
+  trainingStatusOf,
+  trainingType,
+} from './reconcile/observe.ts';
+import { RecentWrites } from './reconcile/recent-writes.ts';
+import { type Kind, reconcile } from './reconcile/reconcile.ts';
 import { decideServing } from './reconcile/serving/decide.ts';
+import { type ObservedServing, observeServing } from './reconcile/serving/observe.ts';
 import { decideTraining } from './reconcile/training/decide.ts';
 import type { Settings } from './settings.ts';
-import { WorkQueue } from './watch/work-queue.ts';
+import { WorkQueue, type WorkQueueOptions } from './watch/work-queue.ts';
 
 export interface ControllerDependencies {
   cluster: Cluster;
@@ -26,6 +36,8 @@ export interface ControllerDependencies {
   progress: ProgressStore;
   logger: Logger;
   now(): Date;
+  /** Makes the queue of a kind, with what whoever runs the controller wants to see of it. */
+  makeQueue?(kind: string, options: WorkQueueOptions): WorkQueue;
 }
 
 export interface Controller {
@@ -54,57 +66,64 @@ const labelled =
     return name && `${metadata.namespace}/${name}`;
   };
 
+const sources: [type: ResourceType, keyOf: KeyOf, queue: 'trainings' | 'servings'][] = [
+  [trainingType, itself, 'trainings'],
+  [jobs, controllerOf(trainingType.kind), 'trainings'],
+  [pods, labelled(labels.training), 'trainings'],
+  [services, controllerOf(trainingType.kind), 'trainings'],
+  [servingType, controllerOf(trainingType.kind), 'trainings'],
+  [servingType, itself, 'servings'],
+  [deployments, controllerOf(servingType.kind), 'servings'],
+  [services, controllerOf(servingType.kind), 'servings'],
+  [disruptionBudgets, controllerOf(servingType.kind), 'servings'],
+  [networkPolicies, controllerOf(servingType.kind), 'servings'],
+  [pods, labelled(labels.serving), 'servings'],
+];
+
+/** The kinds whose changes lead to a reconcile. */
+export const watchedTypes: ResourceType[] = [...new Set(sources.map(([type]) => type))];
+
 export async function startController(dependencies: ControllerDependencies): Promise<Controller> {
-  const { cluster, logger } = dependencies;
+  const { cluster, logger, settings, progress } = dependencies;
+  const { makeQueue = (_, options) => new WorkQueue(options) } = dependencies;
+  let reconciles = 0;
+  const recent = new RecentWrites();
   const onError = (key: string, error: unknown) =>
     logger.error('reconcile failed', { key, error: error instanceof Error ? error.message : String(error) });
-  const reconciler = (type: ResourceType, reconcile: (ref: ResourceRef, logger: Logger) => Promise<void>) =>
-    new WorkQueue({
+  const reconciler = <S>(type: ResourceType, kind: Kind<S>, onGone: (ref: ResourceRef) => void = () => {}) =>
+    makeQueue(type.kind, {
       onError,
+      held: true, // what the watches have not told yet would look as if it were not there
       work: async (key) => {
         const [namespace = '', name = ''] = key.split('/');
-        await reconcile({ ...type, namespace, name }, logger.child({ kind: type.kind, namespace, name }));
-        return undefined;
+        const ref = { ...type, namespace, name };
+        const child = logger.child({ kind: type.kind, namespace, name, reconcile: ++reconciles });
+        const { now } = dependencies;
+        const result = await reconcile(kind, ref, { cluster, logger: child, now, recent });
+        if (result.gone) onGone(ref);
+        return result;
       },
     });
-  const trainings = reconciler(trainingType, (ref, log) => reconcileTraining(dependencies, ref, log));
-  const servings = reconciler(servingType, (ref, log) => reconcileServing(dependencies, ref, log));
-
-  const sources: [type: ResourceType, keyOf: KeyOf, queue: WorkQueue][] = [
-    [trainingType, itself, trainings],
-    [jobs, controllerOf(trainingType.kind), trainings],
-    [pods, labelled(labels.training), trainings],
-    [servingType, controllerOf(trainingType.kind), trainings],
-    [servingType, itself, servings],
-    [deployments, controllerOf(servingType.kind), servings],
-    [pods, labelled(labels.serving), servings],
-  ];
+  const queues = {
+    trainings: reconciler(trainingType, trainingKind(settings), (ref) => progress.forget(ref)),
+    servings: reconciler(servingType, servingKind(settings)),
+  };
   const ends = await Promise.all(
     sources.map(([type, keyOf, queue]) =>
       cluster.watch(type, ({ object }) => {
         const key = keyOf(object);
-        if (key !== undefined) queue.add(key);
+        if (key !== undefined) queues[queue].add(key);
       }),
     ),
   );
+  for (const queue of Object.values(queues)) queue.release();
   return {
     async stop() {
       for (const end of ends) end();
-      await Promise.all([trainings.stop(), servings.stop()]);
-      await dependencies.progress.flush();
+      await Promise.all(Object.values(queues).map((queue) => queue.stop()));
+      await progress.flush();
     },
   };
-}
-
-async function reconcileTraining(
-  deps: ControllerDependencies,
-  ref: ResourceRef,
-  logger: Logger,
-): Promise<void> {
-  const subject = await observeTraining(deps.cluster, ref);
-  if (subject === undefined) return deps.progress.forget(ref);
-  const plan = decideTraining(subject, deps.settings, deps.now());
-  await act(deps.cluster, ref, withoutProgress(subject.training.status), plan, logger);
 }
 
 /** The progress endpoint's fields are not the reconciler's to compare or write. */
@@ -114,26 +133,14 @@ function withoutProgress(status: LongPOTrainingStatus | undefined): object | und
   return { ...own, ...(stages && { stages: stages.map(({ progress: _progress, ...stage }) => stage) }) };
 }
 
-async function reconcileServing(
-  deps: ControllerDependencies,
-  ref: ResourceRef,
-  logger: Logger,
-): Promise<void> {
-  const object = await deps.cluster.get(ref);
-  if (object === undefined || object.metadata.deletionTimestamp !== undefined) return;
-  const serving = parseServing(object);
-  const deployment = await deps.cluster.get({ ...deployments, namespace: ref.namespace, name: ref.name });
-  const ownPods = await deps.cluster.list(pods, ref.namespace, { [labels.serving]: ref.name });
-  const plan = decideServing(
-    {
-      serving,
-      owner: ownerOf({ ...object, apiVersion }),
-      generation: object.metadata.generation ?? 0,
-      deployment: deployment as DeploymentResource | undefined,
-      pods: ownPods as PodResource[],
-    },
-    deps.settings,
-    deps.now(),
-  );
-  await act(deps.cluster, ref, serving.status, plan, logger);
-}
+const trainingKind = (settings: Settings): Kind<ObservedTraining> => ({
+  observe: observeTraining,
+  decide: (subject, now) => decideTraining(subject, settings, now),
+  statusOf: (object) => withoutProgress(trainingStatusOf(object)),
+});
+
+const servingKind = (settings: Settings): Kind<ObservedServing> => ({
+  observe: observeServing,
+  decide: (subject, now) => decideServing(subject, settings, now),
+  statusOf: servingStatusOf,
+});

@@ -17,9 +17,11 @@ export function ownerReference({ apiVersion, kind, name, uid }: Owner): OwnerRef
 
 export const managedLabels = { [labels.managedBy]: managedByLongpo } as const;
 
-/** Hash of what we want, so that `act` can tell a changed wish from what the cluster filled in. */
+/** Hash of what we want, so that a changed wish can be told from what the cluster filled in. */
+export const desiredHash = (object: object): string =>
+  createHash('sha256').update(JSON.stringify(object)).digest('hex').slice(0, 16);
+
 export function withDesiredHash<T extends Resource>(object: T): T {
-  const hash = createHash('sha256').update(JSON.stringify(object)).digest('hex').slice(0, 16);
-  const annotations = { ...object.metadata.annotations, [desiredHashAnnotation]: hash };
+  const annotations = { ...object.metadata.annotations, [desiredHashAnnotation]: desiredHash(object) };
   return { ...object, metadata: { ...object.metadata, annotations } };
 }

@@ -5,7 +5,9 @@ import {
   type Job,
   labels,
   type PodFailurePolicyRule,
+  type PodTemplateSettings,
   type Role,
+  type RoleResources,
   type Service,
 } from '@longpo/api';
 import type { Resource } from '../cluster.ts';
@@ -24,8 +26,11 @@ export interface RoleJob {
   config: object;
   reportUrl: string;
   pods: number;
-  maxFailures: number;
   env?: Record<string, string>;
+  annotations?: Record<string, string>;
+  /** What the platform adds: spec.podTemplate. */
+  template?: PodTemplateSettings;
+  resources?: RoleResources;
 }
 
 /** A preempted pod and a pod that asks to be started again do not count; bad input ends the Job at once. */
@@ -34,6 +39,12 @@ const podFailurePolicy: PodFailurePolicyRule[] = [
   { action: 'Ignore', onExitCodes: { operator: 'In', values: [exitCodes.tryAgain] } },
   { action: 'FailJob', onExitCodes: { operator: 'In', values: [...fatalExitCodes] } },
 ];
+
+/**
+ * Kubernetes' limit only ever adds up, so it is out of reach and the controller counts within its window instead. It
+ * is set per index all the same: without it every pod of a gang that fails together makes the others wait longer.
+ */
+const failuresPerIndex = 1_000_000;
 
 /** Long enough for a step checkpoint of a large model. */
 const gracePeriodSeconds = 120;
@@ -59,6 +70,8 @@ export function buildRoleJob(job: RoleJob): JobResource {
     restartPolicy: 'Never',
     gracePeriodSeconds,
     ...(job.env === undefined ? {} : { env: job.env }),
+    ...(job.template === undefined ? {} : { template: job.template }),
+    ...(job.resources === undefined ? {} : { resources: job.resources }),
   });
   if (job.pods > 1 && template.spec) template.spec.subdomain = job.name;
   return withDesiredHash({
@@ -68,14 +81,14 @@ export function buildRoleJob(job: RoleJob): JobResource {
       name: job.name,
       namespace: job.owner.namespace,
       labels: jobLabels,
+      ...(job.annotations === undefined ? {} : { annotations: job.annotations }),
       ownerReferences: [ownerReference(job.owner)],
     },
     spec: {
       completionMode: 'Indexed',
       completions: job.pods,
       parallelism: job.pods,
-      backoffLimitPerIndex: job.maxFailures,
-      // Without it the other ranks would wait for ever for the index that has failed too often.
+      backoffLimitPerIndex: failuresPerIndex,
       maxFailedIndexes: 0,
       podReplacementPolicy: 'Failed',
       podFailurePolicy: { rules: podFailurePolicy },

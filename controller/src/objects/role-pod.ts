@@ -1,14 +1,16 @@
 /** The pod template of a role: the pod contract (api/src/pod-contract) as Kubernetes objects. Pure. */
 import {
-  type EnvVar,
+  type Container,
+  type PodTemplateSettings,
   type PodTemplateSpec,
   podEnv,
   type Role,
+  type RoleResources,
   roleCommand,
-  tokenAudience,
   tokenMountPath,
   volumeMountPath,
 } from '@longpo/api';
+import { buildPod } from './pod.ts';
 
 export interface RolePod {
   role: Role;
@@ -23,64 +25,31 @@ export interface RolePod {
   env?: Record<string, string>;
   restartPolicy: 'Never' | 'Always';
   gracePeriodSeconds: number;
+  /** What the platform adds: spec.podTemplate. */
+  template?: PodTemplateSettings;
+  /** Requests and limits of the container. */
+  resources?: RoleResources;
+  /** Further fields of the container: ports, probes. */
+  container?: Partial<Container>;
 }
 
-const tokenLifetimeSeconds = 3600;
+/** As JSON in which no kubelet finds a $(NAME) to expand: a prompt may well contain one. */
+const inert = (config: object): string => JSON.stringify(config).replaceAll('$', '\\u0024');
 
-export function buildRolePod(pod: RolePod): PodTemplateSpec {
-  const env: Record<string, string> = {
-    [podEnv.volumeRoot]: volumeMountPath,
-    [podEnv.config]: JSON.stringify(pod.config),
-    [podEnv.terminationLog]: '/dev/termination-log',
-    ...(pod.reportUrl === undefined
-      ? {}
-      : { [podEnv.reportUrl]: pod.reportUrl, [podEnv.tokenFile]: `${tokenMountPath}/token` }),
-    ...pod.env,
-  };
-  return {
-    metadata: { labels: pod.labels },
-    spec: {
-      restartPolicy: pod.restartPolicy,
-      terminationGracePeriodSeconds: pod.gracePeriodSeconds,
-      automountServiceAccountToken: false,
-      containers: [
-        {
-          name: pod.role,
-          image: pod.image,
-          command: roleCommand(pod.role),
-          env: Object.entries(env).map(([name, value]): EnvVar => ({ name, value })),
-          volumeMounts: [
-            { name: 'longpo', mountPath: volumeMountPath },
-            { name: 'shm', mountPath: '/dev/shm' },
-            ...(pod.reportUrl === undefined
-              ? []
-              : [{ name: 'token', mountPath: tokenMountPath, readOnly: true }]),
-          ],
-          terminationMessagePath: '/dev/termination-log',
-        },
-      ],
-      volumes: [
-        { name: 'longpo', persistentVolumeClaim: { claimName: pod.claimName } },
-        { name: 'shm', emptyDir: { medium: 'Memory' } },
-        ...(pod.reportUrl === undefined
-          ? []
-          : [
-              {
-                name: 'token',
-                projected: {
-                  sources: [
-                    {
-                      serviceAccountToken: {
-                        path: 'token',
-                        audience: tokenAudience,
-                        expirationSeconds: tokenLifetimeSeconds,
-                      },
-                    },
-                  ],
-                },
-              },
-            ]),
-      ],
+export function buildRolePod({ role, config, reportUrl, env, ...rest }: RolePod): PodTemplateSpec {
+  return buildPod({
+    ...rest,
+    name: role,
+    command: roleCommand(role),
+    reports: reportUrl !== undefined,
+    env: {
+      [podEnv.volumeRoot]: volumeMountPath,
+      [podEnv.config]: inert(config),
+      [podEnv.terminationLog]: '/dev/termination-log',
+      ...(reportUrl === undefined
+        ? {}
+        : { [podEnv.reportUrl]: reportUrl, [podEnv.tokenFile]: `${tokenMountPath}/token` }),
+      ...env,
     },
-  };
+  });
 }

@@ -1,86 +1,66 @@
-/** What a LongPOServing becomes: a Deployment with probes and a Service; and the LongPOServings of a training. */
+/** What a LongPOServing becomes: a Deployment of its engine and a Service; and the LongPOServings of a training. */
 import {
   apiVersion,
   type Deployment,
+  desiredHashAnnotation,
   kinds,
   type LongPOServing,
   labels,
-  type Probe,
-  podEnv,
-  type ServeConfig,
   type Service,
   servePort,
 } from '@longpo/api';
 import type { Resource } from '../cluster.ts';
-import { managedLabels, type Owner, ownerReference, withDesiredHash } from './ownership.ts';
-import { buildRolePod } from './role-pod.ts';
-import { podPath } from './uri.ts';
+import type { ImageName } from '../settings.ts';
+import { buildServerPod } from './onnxruntime.ts';
+import { desiredHash, managedLabels, type Owner, ownerReference, withDesiredHash } from './ownership.ts';
+import { buildVllmPod } from './vllm.ts';
 
 export type DeploymentResource = Deployment & Resource;
 
-const probe = (path: string, extra: Probe): Probe => ({ httpGet: { path, port: servePort }, ...extra });
-/** A large model takes its time to load and quantise: ten minutes before liveness counts. */
-const startup = probe('/healthz', { periodSeconds: 2, failureThreshold: 300 });
-const gracePeriodSeconds = 30;
+/** Engine, model loader and rollout have this long to make a new pod ready before Progressing says that they stall. */
+const progressDeadlineSeconds = { onnxruntime: 900, vllm: 4200 };
 
-function servingLabels(serving: Owner): Record<string, string> {
-  return { ...managedLabels, [labels.serving]: serving.name, [labels.role]: 'serve' };
-}
+export const servingLabels = (serving: Owner): Record<string, string> => ({
+  ...managedLabels,
+  [labels.serving]: serving.name,
+  [labels.role]: 'serve',
+});
 
-export function serveConfigOf(serving: LongPOServing): ServeConfig {
-  const { model, quantization, maxModelLen, ropeTheta, parallelSequences } = serving.spec;
-  return {
-    model: podPath(model.uri),
-    servedModelName: serving.metadata.name,
-    quantization,
-    maxModelLen: maxModelLen ?? null,
-    ropeTheta: ropeTheta ?? null,
-    cache: 'cache',
-    parallelSequences,
-  };
-}
+/** Labels by which a serving's pods are found: by its Deployment, its Service and the scale subresource. */
+export const servingSelector = (name: string): Record<string, string> => ({ [labels.serving]: name });
+
+/** Metadata of everything that a serving owns: all of it has the serving's name. */
+export const childMetadata = (owner: Owner): Resource['metadata'] => ({
+  name: owner.name,
+  namespace: owner.namespace,
+  labels: servingLabels(owner),
+  ownerReferences: [ownerReference(owner)],
+});
 
 export function buildServingDeployment(
   serving: LongPOServing,
   owner: Owner,
-  image: string,
+  images: Record<Extract<ImageName, 'serve' | 'vllm'>, string>,
 ): DeploymentResource {
+  const { engine, replicas } = serving.spec;
   const podLabels = servingLabels(owner);
-  const template = buildRolePod({
-    role: 'serve',
-    image,
-    claimName: serving.spec.storage.claimName,
-    config: serveConfigOf(serving),
-    labels: podLabels,
-    env: { [podEnv.listen]: `0.0.0.0:${servePort}` },
-    restartPolicy: 'Always',
-    gracePeriodSeconds,
-  });
-  const container = template.spec?.containers[0];
-  if (container) {
-    container.ports = [{ name: 'http', containerPort: servePort }];
-    container.startupProbe = startup;
-    container.readinessProbe = probe('/readyz', { periodSeconds: 2 });
-    container.livenessProbe = probe('/healthz', {
-      periodSeconds: 10,
-      timeoutSeconds: 5,
-      failureThreshold: 6,
-    });
-  }
+  const pod =
+    engine === 'vllm'
+      ? buildVllmPod(serving, images.vllm, podLabels)
+      : buildServerPod(serving, images.serve, podLabels);
+  // Tells a pod of this spec from one of the spec before, whose failure says nothing about this one.
+  const annotations = { ...pod.metadata?.annotations, [desiredHashAnnotation]: desiredHash(pod) };
   return withDesiredHash({
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: {
-      name: owner.name,
-      namespace: owner.namespace,
-      labels: podLabels,
-      ownerReferences: [ownerReference(owner)],
-    },
+    metadata: childMetadata(owner),
     spec: {
-      replicas: serving.spec.replicas,
-      selector: { matchLabels: { [labels.serving]: owner.name } },
-      strategy: { type: 'Recreate' },
-      template,
+      replicas,
+      selector: { matchLabels: servingSelector(owner.name) },
+      // A new pod beside the old ones would need accelerators and memory that may not be there.
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } },
+      progressDeadlineSeconds: progressDeadlineSeconds[engine],
+      template: { ...pod, metadata: { ...pod.metadata, annotations } },
     },
   });
 }
@@ -89,14 +69,9 @@ export function buildServingService(owner: Owner): Service & Resource {
   return withDesiredHash({
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: {
-      name: owner.name,
-      namespace: owner.namespace,
-      labels: servingLabels(owner),
-      ownerReferences: [ownerReference(owner)],
-    },
+    metadata: childMetadata(owner),
     spec: {
-      selector: { [labels.serving]: owner.name },
+      selector: servingSelector(owner.name),
       ports: [{ name: 'http', port: servePort, targetPort: servePort }],
     },
   });

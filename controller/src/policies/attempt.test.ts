@@ -39,6 +39,30 @@ describe('currentAttempt', () => {
       { number: 2, job: undefined },
     ],
   ])('%s', (_, jobs, retriedAt, wanted) => {
-    expect(currentAttempt(jobs, retriedAt)).toEqual(wanted);
+    expect(currentAttempt(jobs, { retriedAt })).toEqual(wanted);
+  });
+
+  it.each<[name: string, jobs: JobView[], seen: number, wanted: Attempt]>([
+    ['gone, though the status names it -> the same again', [failed], 2, { number: 2, job: undefined }],
+    ['all gone -> the one that the status names', [], 3, { number: 3, job: undefined }],
+    ['newer than the status says -> the newer', [second], 1, { number: 2, job: second }],
+  ])('%s', (_, jobs, seen, wanted) => {
+    expect(currentAttempt(jobs, { retriedAt: undefined, seen })).toEqual(wanted);
+  });
+
+  it('no Job yet, after the second attempt of the step before -> the second', () => {
+    expect(currentAttempt([], { retriedAt: undefined, first: 2 })).toEqual({ number: 2, job: undefined });
+  });
+
+  it('complete, and its pods are gone with the result -> the next, without being asked', () => {
+    const lost = (attempt: number) => ({ ...silent, attempt, succeededPods: 0 });
+    expect(currentAttempt([lost(1)], { retriedAt: undefined })).toEqual({ number: 2, job: undefined });
+    const often = [lost(1), lost(2), lost(3), lost(4)];
+    expect(currentAttempt(often, { retriedAt: undefined })).toEqual({ number: 4, job: lost(4) });
+  });
+
+  it('ended for a change of its shape -> the next, without being asked', () => {
+    const reshaped = { ...failed, ended: 'ShapeChanged' };
+    expect(currentAttempt([reshaped], { retriedAt: undefined })).toEqual({ number: 2, job: undefined });
   });
 });

@@ -42,4 +42,27 @@ describe('terminalFailure', () => {
       message: 'fetch: Job demo-fetch-a1 failed',
     });
   });
+
+  it.each<[ended: string, exitCode: number, wanted: string, message: string]>([
+    [
+      'RestartsExhausted',
+      1,
+      'RestartsExhausted',
+      'stage one, train: failed or stood still more often than spec.restarts allows; [SOME_CODE] what is wrong (pod pod-0, exit code 1)',
+    ],
+    [
+      'DeadlineExceeded',
+      75,
+      'DeadlineExceeded',
+      'stage one, train: ran longer than spec.activeDeadlineSeconds allows; [SOME_CODE] what is wrong (pod pod-0, exit code 75)',
+    ],
+  ])('says why the controller ended the Job: %s', (ended, exitCode, reason, message) => {
+    const job = makeJob('train', 'one', { ...failedWith(exitCode), ended });
+    expect(terminalFailure('train', job)).toEqual({ reason, message });
+  });
+
+  it('blames the pod when it ended with a code of its own, though the Job was being ended', () => {
+    const job = makeJob('train', 'one', { ...failedWith(70), ended: 'DeadlineExceeded' });
+    expect(terminalFailure('train', job).reason).toBe('NonFiniteLoss');
+  });
 });

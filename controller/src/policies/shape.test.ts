@@ -1,7 +1,7 @@
 import { longpoTrainingSpec, trainingStage } from '@longpo/api';
 import { describe, expect, it } from 'vitest';
 import { facts } from '../fixture/results.ts';
-import { shapeOf, shapeProblems } from './shape.ts';
+import { shapeOf, shapeProblems, shapeText } from './shape.ts';
 
 type Parallelism = { sequence?: number; data?: number; processesPerPod?: number };
 const stage = (parallelism: Parallelism) => ({ name: 'one', contextLength: 1024, parallelism });
@@ -24,6 +24,16 @@ describe('shapeOf', () => {
     ['11 ranks, a prime -> one a pod', { sequence: 11 }, { worldSize: 11, processesPerPod: 1, pods: 11 }],
   ])('%s', (_, parallelism, shape) => {
     expect(shapeOf(trainingStage.parse(stage(parallelism)))).toEqual(shape);
+  });
+});
+
+describe('shapeText', () => {
+  it.each<[parallelism: Parallelism, text: string]>([
+    [{}, '1x1/1'],
+    [{ sequence: 8, data: 2 }, '8x2/8'],
+    [{ sequence: 8, data: 2, processesPerPod: 4 }, '8x2/4'],
+  ])('%j -> %s', (parallelism, text) => {
+    expect(shapeText(trainingStage.parse(stage(parallelism)))).toBe(text);
   });
 });
 

@@ -23,6 +23,15 @@ export function shapeOf({ parallelism }: TrainingStage): Shape {
   return { worldSize, processesPerPod, pods: Math.ceil(worldSize / processesPerPod) };
 }
 
+/** Why a Job was ended whose ranks no longer are what the spec asks for; another attempt follows. */
+export const shapeChanged = 'ShapeChanged';
+
+/** <sequence>x<data>/<ranks in a pod>, as it stands on a train Job: another shape needs another Job. */
+export function shapeText(stage: TrainingStage): string {
+  const { sequence, data } = stage.parallelism;
+  return `${sequence}x${data}/${shapeOf(stage).processesPerPod}`;
+}
+
 /** Problems that only the model's shape reveals; each names the field, the value, the rule and the fix. */
 export function shapeProblems(spec: LongPOTrainingSpec, model: ModelFacts): string[] {
   const problems: string[] = [];

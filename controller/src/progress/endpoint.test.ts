@@ -26,19 +26,32 @@ function makeEndpoint() {
     metadata: { name: 'demo', namespace: 'research' },
     status: { stages: [{ name: 'one' }] },
   });
-  const logger = createLogger(() => undefined);
-  const store = new ProgressStore({ cluster: world.facade(), logger, periodMs: 60_000 });
+  const logged: string[] = [];
+  const logger = createLogger((line) => logged.push(JSON.parse(line).msg));
+  const now = () => new Date('2026-11-24T12:00:05.000Z');
+  const store = new ProgressStore({ cluster: world.facade(), logger, periodMs: 60_000, now });
   const asked: string[] = [];
-  const app = createProgressEndpoint(store, async (token, namespace, name) => {
-    asked.push(`${token} ${namespace}/${name}`);
-    return token === 'good';
-  });
+  const outcomes: string[] = [];
+  const app = createProgressEndpoint(
+    store,
+    async (token, namespace, name) => {
+      asked.push(`${token} ${namespace}/${name}`);
+      if (token === 'unknowable') throw new Error('the API server is away');
+      return token.startsWith('good') ? `pod of ${token}` : undefined;
+    },
+    { logger, onReport: (outcome) => outcomes.push(outcome) },
+  );
   const post = async (body: string, headers: Record<string, string> = { authorization: 'Bearer good' }) => {
     const response = await app.request(url, { method: 'POST', body, headers });
     await store.flush();
-    return { status: response.status, body: response.status === 204 ? undefined : await response.json() };
+    const retryAfter = response.headers.get('retry-after');
+    return {
+      status: response.status,
+      body: response.status === 204 ? undefined : await response.json(),
+      ...(retryAfter && { retryAfter }),
+    };
   };
-  return { app, asked, post, world };
+  return { app, asked, logged, outcomes, post, world };
 }
 
 const refused = (code: string, message: unknown) => ({ error: { code, message } });
@@ -49,7 +62,8 @@ describe('the progress endpoint', () => {
     const { asked, post, world } = makeEndpoint();
     expect(await post(JSON.stringify(report))).toEqual({ status: 204, body: undefined });
     expect(asked).toEqual(['good research/demo']);
-    expect(world.list('LongPOTraining')[0]?.status).toEqual({ stages: [{ name: 'one', progress: report }] });
+    const progress = { ...report, percent: 33, advancedAt: '2026-11-24T12:00:05.000Z' };
+    expect(world.list('LongPOTraining')[0]?.status).toEqual({ stages: [{ name: 'one', progress }] });
   });
 
   it.each<[name: string, headers: Record<string, string>]>([
@@ -89,6 +103,38 @@ describe('the progress endpoint', () => {
       body: refused('BODY_TOO_LARGE', 'a progress report has at most 65536 bytes'),
     });
     expect(asked).toEqual([]);
+  });
+
+  it('asks a reporter that comes too often to come later, and lets others go on', async () => {
+    const { outcomes, post } = makeEndpoint();
+    for (let call = 0; call < 20; call++) await post(JSON.stringify(report));
+    expect(await post(JSON.stringify(report))).toEqual({
+      status: 429,
+      body: refused('TOO_MANY_REPORTS', 'reports come too often: 2 a second are taken'),
+      retryAfter: '1',
+    });
+    const other = { authorization: 'Bearer good too' };
+    expect((await post(JSON.stringify(report), other)).status).toBe(204);
+    expect([outcomes.length, outcomes.filter((outcome) => outcome === 'rate_limited').length]).toEqual([
+      22, 1,
+    ]);
+  });
+
+  it('does not call a token bad when it cannot be verified', async () => {
+    const { outcomes, post } = makeEndpoint();
+    expect(await post(JSON.stringify(report), { authorization: 'Bearer unknowable' })).toEqual({
+      status: 503,
+      body: refused('UNAVAILABLE', 'the token cannot be verified now: report again'),
+      retryAfter: '5',
+    });
+    expect(outcomes).toEqual(['unverified']);
+  });
+
+  it('says a few times that tokens cannot be verified, not for each report', async () => {
+    const { logged, outcomes, post } = makeEndpoint();
+    for (let call = 0; call < 30; call++)
+      await post(JSON.stringify(report), { authorization: 'Bearer unknowable' });
+    expect([outcomes.length, logged]).toEqual([30, Array(10).fill('token not verified')]);
   });
 
   it('says that it is there', async () => {

@@ -2,7 +2,7 @@ import { apiVersion, completionIndexAnnotation, jobNameLabel, labels } from '@lo
 import { describe, expect, it } from 'vitest';
 import { digestOf, fetched, trained } from '../fixture/results.ts';
 import type { JobResource } from '../objects/role-job.ts';
-import { type JobView, type PodResource, parseTerminationMessage, viewJob } from './job-view.ts';
+import { type JobView, type PodResource, parseTerminationMessage, strayPods, viewJob } from './job-view.ts';
 
 const jobName = 'demo-one-train-a1';
 
@@ -14,6 +14,15 @@ function makeJob(ended?: 'Complete' | 'Failed'): JobResource {
     metadata: {
       name: jobName,
       namespace: 'research',
+      uid: 'uid-of-job',
+      resourceVersion: '12',
+      creationTimestamp: '2026-11-24T09:00:00Z',
+      annotations: {
+        'longpo.dev/active-seconds': '90',
+        'longpo.dev/stalled-at': '2026-11-24T09:20:00Z,2026-11-24T09:40:00Z',
+        'longpo.dev/ended': 'RestartsExhausted',
+        'longpo.dev/shape': '2x1/1',
+      },
       labels: {
         [labels.training]: 'demo',
         [labels.stage]: 'one',
@@ -21,8 +30,20 @@ function makeJob(ended?: 'Complete' | 'Failed'): JobResource {
         [labels.attempt]: '1',
       },
     },
+    spec: {
+      completions: 2,
+      template: {
+        spec: {
+          containers: [
+            { name: 'train', image: 'x', resources: { limits: { 'nvidia.com/gpu': '8', memory: '64Gi' } } },
+          ],
+        },
+      },
+    },
     // A real Job gets SuccessCriteriaMet or FailureTarget first; they end nothing yet.
     status: {
+      startTime: '2026-11-24T09:00:01Z',
+      failed: 1,
       conditions: [
         { ...condition, type: ended === 'Failed' ? 'FailureTarget' : 'SuccessCriteriaMet' },
         ...(ended ? [{ ...condition, type: ended }] : []),
@@ -37,7 +58,9 @@ interface PodScene {
   message?: string;
   finishedAt?: string;
   disrupted?: boolean;
+  deleted?: boolean;
   job?: string;
+  owner?: string;
 }
 
 let made = 0;
@@ -48,7 +71,9 @@ function makePod(scene: PodScene): PodResource {
     message,
     finishedAt = '2026-11-24T10:00:00Z',
     disrupted,
+    deleted,
     job = jobName,
+    owner = 'uid-of-job',
   } = scene;
   const terminated =
     exitCode === undefined ? undefined : { exitCode, finishedAt, ...(message && { message }) };
@@ -59,8 +84,11 @@ function makePod(scene: PodScene): PodResource {
       name: `${job}-${index}-${exitCode ?? 'running'}${disrupted ? '-disrupted' : ''}-${made++}`,
       namespace: 'research',
       labels: { [jobNameLabel]: job },
+      ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name: job, uid: owner }],
       annotations: { [completionIndexAnnotation]: String(index) },
+      ...(deleted && { deletionTimestamp: finishedAt }),
     },
+    spec: { nodeName: 'node-1', containers: [] },
     status: {
       phase: exitCode === undefined ? 'Running' : exitCode === 0 ? 'Succeeded' : 'Failed',
       ...(terminated && {
@@ -81,16 +109,32 @@ describe('viewJob', () => {
     const pods = [
       makePod({ index: 1, exitCode: 0, message: JSON.stringify({ fetch: fetched }) }),
       makePod({ index: 0, exitCode: 0, message: JSON.stringify(result) }),
-      makePod({ job: 'demo-two-train-a1', exitCode: 70 }),
+      makePod({ owner: 'uid-of-a-job-before', exitCode: 70 }),
     ];
     expect(viewJob(makeJob('Complete'), pods)).toEqual<JobView>({
       name: jobName,
+      uid: 'uid-of-job',
+      resourceVersion: '12',
       role: 'train',
       stage: 'one',
       attempt: 1,
       state: 'Complete',
-      countedFailures: 0,
+      deleting: false,
+      createdAt: '2026-11-24T09:00:00Z',
+      startedAt: '2026-11-24T09:00:01Z',
       finishedAt: '2026-11-24T11:00:00Z',
+      suspend: false,
+      isSuspended: false,
+      pods: 2,
+      gpusPerPod: 8,
+      activePods: [],
+      succeededPods: 2,
+      failed: 1,
+      failures: [],
+      activeSecondsBefore: 90,
+      stalledAt: ['2026-11-24T09:20:00Z', '2026-11-24T09:40:00Z'],
+      ended: 'RestartsExhausted',
+      shape: '2x1/1',
       result,
       lastFailure: undefined,
     });
@@ -102,7 +146,10 @@ describe('viewJob', () => {
 
   it('takes a Job of no labels for the first attempt of no role', () => {
     const job = makeJob('Failed');
-    const bare: JobResource = { ...job, metadata: { name: jobName, namespace: 'research' } };
+    const bare: JobResource = {
+      ...job,
+      metadata: { name: jobName, namespace: 'research', uid: 'uid-of-job' },
+    };
     expect(viewJob(bare, [])).toMatchObject({ role: '', stage: '', attempt: 1, state: 'Failed' });
   });
 
@@ -111,9 +158,11 @@ describe('viewJob', () => {
     ['a crash counts', [{ exitCode: 1 }], 1],
     ['exit 75 asks to be started again and does not count', [{ exitCode: 75 }, { exitCode: 1 }], 1],
     ['a preempted pod does not count', [{ exitCode: 143, disrupted: true }, { exitCode: 137 }], 1],
+    ['a pod that somebody deleted does not count', [{ exitCode: 143, deleted: true }], 0],
     ['a lost node leaves no exit code and does not count', [{ disrupted: true, exitCode: 137 }], 0],
   ])('counts failures: %s', (_, pods, counted) => {
-    expect(viewJob(makeJob(), pods.map(makePod)).countedFailures).toBe(counted);
+    const { failures } = viewJob(makeJob(), pods.map(makePod));
+    expect(failures.filter(({ counts }) => counts).length).toBe(counted);
   });
 
   it.each<[name: string, pods: PodScene[], code: string, exitCode: number]>([
@@ -159,6 +208,8 @@ describe('viewJob', () => {
         exitCode: 137,
         code: 'Error',
         message: 'container ended with exit code 137',
+        node: 'node-1',
+        at: '2026-11-24T10:00:00Z',
       },
     });
   });
@@ -174,7 +225,71 @@ describe('viewJob', () => {
       exitCode: -1,
       code: 'Evicted',
       message: 'node was low on memory',
+      node: 'node-1',
     });
+  });
+
+  it('sees pods that have not ended, and since when they run', () => {
+    const pod = makePod({ index: 1 });
+    const started: PodResource = {
+      ...pod,
+      metadata: { ...pod.metadata, name: 'second', uid: 'u2', creationTimestamp: '2026-11-24T09:00:02Z' },
+      status: {
+        phase: 'Running',
+        containerStatuses: [
+          {
+            name: 'train',
+            image: '',
+            imageID: '',
+            ready: true,
+            restartCount: 0,
+            state: { running: { startedAt: '2026-11-24T09:00:05Z' } },
+          },
+        ],
+      },
+    };
+    expect(viewJob(makeJob(), [started]).activePods).toEqual([
+      {
+        name: 'second',
+        uid: 'u2',
+        createdAt: '2026-11-24T09:00:02Z',
+        startedAt: '2026-11-24T09:00:05Z',
+        deleting: false,
+      },
+    ]);
+  });
+});
+
+describe('strayPods', () => {
+  const ofOurs = {
+    [labels.managedBy]: 'longpo-controller',
+    [labels.training]: 'demo',
+    [labels.stage]: 'one',
+    [labels.role]: 'train',
+    [labels.attempt]: '1',
+    [jobNameLabel]: jobName,
+  };
+  const ownedBy = (uid: string) => [{ apiVersion: 'batch/v1', kind: 'Job', name: jobName, uid }];
+  const { [labels.managedBy]: _, ...unmanaged } = ofOurs;
+
+  it.each<[name: string, change: object, isStray: boolean]>([
+    ['of a Job that is gone', { ownerReferences: ownedBy('uid-of-a-job-before') }, true],
+    ['that was left behind by its Job', { ownerReferences: [] }, true],
+    ['of a Job that is there', { ownerReferences: ownedBy('uid-of-job') }, false],
+    ["that somebody gave the training's label", { labels: { [labels.training]: 'demo' } }, false],
+    ['of no Job', { labels: { ...ofOurs, [jobNameLabel]: undefined } }, false],
+    ["of somebody's Job", { labels: { ...ofOurs, [jobNameLabel]: 'demo-report' } }, false],
+    ['whose end no watch would tell', { labels: unmanaged }, false],
+  ])('a pod %s', (_, change, isStray) => {
+    const pod = makePod({ owner: 'uid-of-another' });
+    const metadata = { ...pod.metadata, labels: ofOurs, ...change };
+    expect(strayPods('demo', [makeJob()], [{ ...pod, metadata }])).toEqual(isStray ? [metadata.name] : []);
+  });
+
+  it('are none once they have ended', () => {
+    const pod = makePod({ owner: 'uid-of-another', exitCode: 1 });
+    const metadata = { ...pod.metadata, labels: ofOurs };
+    expect(strayPods('demo', [makeJob()], [{ ...pod, metadata }])).toEqual([]);
   });
 });
 

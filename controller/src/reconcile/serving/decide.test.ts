@@ -1,205 +1,212 @@
-import { apiVersion, type LongPOServing, type LongPOServingStatus, longpoServing } from '@longpo/api';
+import type { LongPOServingStatus } from '@longpo/api';
 import { describe, expect, it } from 'vitest';
+import { makeDeployment, makeServing, makeServingPod, servingOwner } from '../../fixture/serving.ts';
 import { now, settings } from '../../fixture/training.ts';
-import type { DeploymentResource } from '../../objects/serving.ts';
-import type { PodResource } from '../job-view.ts';
+import {
+  buildServingDeployment,
+  buildServingService,
+  type DeploymentResource,
+} from '../../objects/serving.ts';
+import { buildDisruptionBudget, buildNetworkPolicy } from '../../objects/serving-guards.ts';
+import type { PodResource } from '../pod-view.ts';
 import { decideServing } from './decide.ts';
 
-const owner = { apiVersion, kind: 'LongPOServing', name: 'demo', namespace: 'research', uid: 'uid-demo' };
-
-const makeServing = (spec: object = {}): LongPOServing =>
-  longpoServing.parse({
-    apiVersion,
-    kind: 'LongPOServing',
-    metadata: { name: 'demo', namespace: 'research' },
-    spec: { model: { uri: 'pvc://longpo/demo/one/checkpoint' }, ...spec },
-  });
-
-const makeDeployment = (readyReplicas: number, observedGeneration = 2): DeploymentResource => ({
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { name: 'demo', namespace: 'research', generation: 2 },
-  status: { observedGeneration, replicas: 1, readyReplicas },
-});
-
-/** A pod whose container has ended once and is about to be started again. */
-function makePod(exitCode: number, message?: string): PodResource {
-  const terminated = { exitCode, ...(message && { message }) };
-  const container = { name: 'serve', image: '', imageID: '', ready: false, restartCount: 1 };
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: 'demo-abc', namespace: 'research' },
-    status: {
-      containerStatuses: [
-        { ...container, state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated } },
-      ],
-    },
-  };
+interface Scene {
+  spec?: object;
+  deployment?: DeploymentResource;
+  disruptionBudget?: ReturnType<typeof buildDisruptionBudget>;
+  pods?: PodResource[];
 }
 
-const decide = (scene: { spec?: object; deployment?: DeploymentResource; pods?: PodResource[] }) =>
+const decide = ({ spec, deployment, disruptionBudget, pods = [] }: Scene) =>
   decideServing(
-    {
-      serving: makeServing(scene.spec),
-      owner,
-      generation: 3,
-      deployment: scene.deployment,
-      pods: scene.pods ?? [],
-    },
+    { serving: makeServing(spec), owner: servingOwner, generation: 3, deployment, disruptionBudget, pods },
     settings,
     now,
   );
 
+const conditionOf = (scene: Scene, type: string) => {
+  const { conditions } = decide(scene).status as LongPOServingStatus;
+  const found = conditions?.find((condition) => condition.type === type);
+  return [found?.status, found?.reason, found?.message];
+};
+
+const counts = (replicas: number, updatedReplicas: number, readyReplicas: number) => ({
+  replicas,
+  updatedReplicas,
+  readyReplicas,
+});
+
+const starting = makeDeployment({}, counts(1, 1, 0));
+const answering = makeDeployment({}, counts(1, 1, 1));
+
+/** A pod whose container has ended once and is about to be started again. */
+function endedPod(exitCode: number, message?: string, spec: object = {}): PodResource {
+  const terminated = { exitCode, reason: 'Error', ...(message && { message }) };
+  const container = { name: 'serve', image: '', imageID: '', ready: false, restartCount: 1 };
+  return makeServingPod(spec, {
+    containerStatuses: [
+      { ...container, state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated } },
+    ],
+  });
+}
+
 const tooLarge = JSON.stringify({ error: { code: 'CONTEXT_TOO_LONG', message: 'use at most 8192' } });
 
 describe('decideServing', () => {
-  it.each<[name: string, scene: Parameters<typeof decide>[0], ready: [string, string, string]]>([
+  it.each<[name: string, scene: Scene, ready: [string, string, string]]>([
     ['nothing there yet -> Starting', {}, ['False', 'Starting', '0 of 1 replicas answer']],
+    ['pod not ready -> Starting', { deployment: starting }, ['False', 'Starting', '0 of 1 replicas answer']],
+    ['pod ready -> Available', { deployment: answering }, ['True', 'Available', '1 of 1 replicas answer']],
     [
-      'pod not ready -> Starting',
-      { deployment: makeDeployment(0) },
+      'pod of the spec before is ready, its Deployment not yet changed -> Starting',
+      { spec: { maxModelLen: 4096 }, deployment: answering },
       ['False', 'Starting', '0 of 1 replicas answer'],
     ],
     [
-      'pod ready -> Available',
-      { deployment: makeDeployment(1) },
-      ['True', 'Available', '1 of 1 replicas answer'],
+      'pod of the spec before is ready, the change not yet seen by its controller -> Starting',
+      { deployment: makeDeployment({}, counts(1, 1, 1), 1) },
+      ['False', 'Starting', '0 of 1 replicas answer'],
     ],
     [
-      'pod of the spec before is ready -> Starting',
-      { deployment: makeDeployment(1, 1) },
-      ['False', 'Starting', '0 of 1 replicas answer'],
+      'half-way through a rollout -> Starting, with the new ones counted',
+      { spec: { replicas: 2 }, deployment: makeDeployment({ replicas: 2 }, counts(2, 1, 2)) },
+      ['False', 'Starting', '1 of 2 replicas answer'],
     ],
     [
       'scaled to none -> nothing answers',
-      { spec: { replicas: 0 }, deployment: makeDeployment(0) },
-      ['False', 'Starting', '0 of 0 replicas answer'],
+      { spec: { replicas: 0 }, deployment: makeDeployment({ replicas: 0 }, {}) },
+      ['False', 'NoPods', 'spec.replicas is 0'],
     ],
     [
       'config that a restart cannot mend -> Unavailable with what the server said',
-      { deployment: makeDeployment(0), pods: [makePod(2, tooLarge)] },
+      { deployment: starting, pods: [endedPod(2, tooLarge)] },
       ['False', 'Unavailable', '[CONTEXT_TOO_LONG] use at most 8192'],
     ],
     [
       'config error without a word -> Unavailable with the exit code',
-      { deployment: makeDeployment(0), pods: [makePod(3)] },
+      { deployment: starting, pods: [endedPod(3)] },
       ['False', 'Unavailable', 'the server ended with exit code 3'],
     ],
     [
-      'a crash is started again -> Starting',
-      { deployment: makeDeployment(0), pods: [makePod(139)] },
+      'config error of a pod of the spec before -> Starting',
+      { deployment: starting, pods: [endedPod(2, tooLarge, { maxModelLen: 99 })] },
       ['False', 'Starting', '0 of 1 replicas answer'],
     ],
     [
-      'answers again after a config error -> Available',
-      { deployment: makeDeployment(1), pods: [makePod(2, tooLarge)] },
-      ['True', 'Available', '1 of 1 replicas answer'],
+      "a crash is started again -> Starting, with the end of the server's log",
+      { deployment: starting, pods: [endedPod(1, 'ValueError: no GPU\n')] },
+      ['False', 'Starting', '0 of 1 replicas answer; the server ended with exit code 1: ValueError: no GPU'],
     ],
-  ])('%s', (_, scene, [status, reason, message]) => {
-    const { conditions } = decide(scene).status as LongPOServingStatus;
-    expect(conditions).toEqual([
+    [
+      'a pod that fits nowhere -> Starting, with what the scheduler said',
       {
-        type: 'Ready',
-        status,
-        reason,
-        message,
-        observedGeneration: 3,
-        lastTransitionTime: now.toISOString(),
-      },
-    ]);
-  });
-
-  it('wants a Deployment with three probes and a Service, both owned by it', () => {
-    const labels = {
-      'app.kubernetes.io/managed-by': 'longpo-controller',
-      'longpo.dev/serving': 'demo',
-      'longpo.dev/role': 'serve',
-    };
-    const metadata = {
-      name: 'demo',
-      namespace: 'research',
-      labels,
-      annotations: { 'longpo.dev/desired-hash': expect.stringMatching(/^[0-9a-f]{16}$/) },
-      ownerReferences: [
-        {
-          apiVersion,
-          kind: 'LongPOServing',
-          name: 'demo',
-          uid: 'uid-demo',
-          controller: true,
-          blockOwnerDeletion: true,
-        },
-      ],
-    };
-    const config = {
-      model: 'demo/one/checkpoint',
-      servedModelName: 'demo',
-      quantization: 'int4',
-      maxModelLen: 8192,
-      ropeTheta: null,
-      cache: 'cache',
-      parallelSequences: 2,
-    };
-    const get = (path: string) => ({ httpGet: { path, port: 8000 } });
-    expect(decide({ spec: { maxModelLen: 8192 } }).apply).toEqual([
-      {
-        apiVersion: 'apps/v1',
-        kind: 'Deployment',
-        metadata,
-        spec: {
-          replicas: 1,
-          selector: { matchLabels: { 'longpo.dev/serving': 'demo' } },
-          strategy: { type: 'Recreate' },
-          template: {
-            metadata: { labels },
-            spec: {
-              restartPolicy: 'Always',
-              terminationGracePeriodSeconds: 30,
-              automountServiceAccountToken: false,
-              containers: [
-                {
-                  name: 'serve',
-                  image: 'longpo:test',
-                  command: ['longpo-serve'],
-                  env: [
-                    { name: 'LONGPO_VOLUME_ROOT', value: '/longpo' },
-                    { name: 'LONGPO_CONFIG', value: JSON.stringify(config) },
-                    { name: 'LONGPO_TERMINATION_LOG', value: '/dev/termination-log' },
-                    { name: 'LONGPO_LISTEN', value: '0.0.0.0:8000' },
-                  ],
-                  volumeMounts: [
-                    { name: 'longpo', mountPath: '/longpo' },
-                    { name: 'shm', mountPath: '/dev/shm' },
-                  ],
-                  terminationMessagePath: '/dev/termination-log',
-                  ports: [{ name: 'http', containerPort: 8000 }],
-                  startupProbe: { ...get('/healthz'), periodSeconds: 2, failureThreshold: 300 },
-                  readinessProbe: { ...get('/readyz'), periodSeconds: 2 },
-                  livenessProbe: {
-                    ...get('/healthz'),
-                    periodSeconds: 10,
-                    timeoutSeconds: 5,
-                    failureThreshold: 6,
-                  },
-                },
-              ],
-              volumes: [
-                { name: 'longpo', persistentVolumeClaim: { claimName: 'longpo' } },
-                { name: 'shm', emptyDir: { medium: 'Memory' } },
+        deployment: starting,
+        pods: [
+          makeServingPod(
+            {},
+            {
+              conditions: [
+                { type: 'PodScheduled', status: 'False', message: '0/3 nodes: Insufficient nvidia.com/gpu' },
               ],
             },
-          },
-        },
+          ),
+        ],
       },
+      ['False', 'Starting', '0 of 1 replicas answer; Unschedulable: 0/3 nodes: Insufficient nvidia.com/gpu'],
+    ],
+    [
+      'answers again after a config error -> Available',
+      { deployment: answering, pods: [endedPod(2, tooLarge)] },
+      ['True', 'Available', '1 of 1 replicas answer'],
+    ],
+  ])('Ready: %s', (_, scene, ready) => {
+    expect(conditionOf(scene, 'Ready')).toEqual(ready);
+  });
+
+  it.each<[name: string, scene: Scene, podsReady: [string, string, string]]>([
+    ['none', { deployment: starting }, ['False', 'PodsPending', '0 of 1 replicas answer']],
+    [
+      'one of two, of the spec before',
+      { spec: { replicas: 2 }, deployment: makeDeployment({ replicas: 2 }, counts(2, 1, 1)) },
+      ['True', 'Available', '1 of 2 replicas answer'],
+    ],
+    ['all', { deployment: answering }, ['True', 'AllPodsReady', '1 of 1 replicas answer']],
+    ['none is wanted', { spec: { replicas: 0 } }, ['False', 'NoPods', 'spec.replicas is 0']],
+  ])('PodsReady: %s', (_, scene, podsReady) => {
+    expect(conditionOf(scene, 'PodsReady')).toEqual(podsReady);
+  });
+
+  const late = (status: 'True' | 'False') =>
+    makeDeployment(
+      {},
       {
-        apiVersion: 'v1',
-        kind: 'Service',
-        metadata,
-        spec: {
-          selector: { 'longpo.dev/serving': 'demo' },
-          ports: [{ name: 'http', port: 8000, targetPort: 8000 }],
-        },
+        ...counts(1, 1, 0),
+        conditions: [{ type: 'Progressing', status, message: 'timed out progressing' }],
+      },
+    );
+
+  it.each<[name: string, scene: Scene, progressing: [string, string, string]]>([
+    [
+      'a pod starts',
+      { deployment: late('True') },
+      ['True', 'Advancing', 'replicas of this spec are starting'],
+    ],
+    ['past its deadline', { deployment: late('False') }, ['False', 'Stalled', 'timed out progressing']],
+    ['all is done', { deployment: answering }, ['False', 'Completed', 'every replica runs this spec']],
+  ])('Progressing: %s', (_, scene, progressing) => {
+    expect(conditionOf(scene, 'Progressing')).toEqual(progressing);
+  });
+
+  it('writes the whole status, with what the scale subresource reads', () => {
+    const spec = { replicas: 2 };
+    const condition = (type: string, status: string, reason: string, message: string) => ({
+      type,
+      status,
+      reason,
+      message,
+      observedGeneration: 3,
+      lastTransitionTime: now.toISOString(),
+    });
+    expect(decide({ spec, deployment: makeDeployment(spec, counts(2, 2, 2)) }).status).toEqual({
+      observedGeneration: 3,
+      replicas: 2,
+      readyReplicas: 2,
+      selector: 'longpo.dev/serving=demo',
+      url: 'http://demo.research.svc:8000/v1',
+      conditions: [
+        condition('Ready', 'True', 'Available', '2 of 2 replicas answer'),
+        condition('PodsReady', 'True', 'AllPodsReady', '2 of 2 replicas answer'),
+        condition('Progressing', 'False', 'Completed', 'every replica runs this spec'),
+        condition('ResourcesReconciled', 'True', 'Reconciled', 'every object is as it should be'),
+      ],
+    });
+  });
+
+  it('wants a policy before the pods that it guards, and a Service', () => {
+    const { apply, remove } = decide({});
+    expect({ apply, remove }).toEqual({
+      apply: [
+        buildNetworkPolicy(servingOwner),
+        buildServingDeployment(makeServing(), servingOwner, settings.images),
+        buildServingService(servingOwner),
+      ],
+      remove: [],
+    });
+  });
+
+  it('wants a disruption budget only from two replicas on, and removes the very one it saw', () => {
+    const budget = buildDisruptionBudget(servingOwner);
+    const disruptionBudget = { ...budget, metadata: { ...budget.metadata, uid: 'uid-budget' } };
+    expect(decide({ spec: { replicas: 2 } }).apply.at(-1)).toEqual(budget);
+    expect(decide({ spec: { replicas: 2 }, disruptionBudget }).remove).toEqual([]);
+    expect(decide({ spec: { replicas: 1 }, disruptionBudget }).remove).toEqual([
+      {
+        apiVersion: 'policy/v1',
+        kind: 'PodDisruptionBudget',
+        namespace: 'research',
+        name: 'demo',
+        preconditions: { uid: 'uid-budget' },
       },
     ]);
   });

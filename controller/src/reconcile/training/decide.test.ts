@@ -1,32 +1,7 @@
-import { conditionTypes, type LongPOServing, type LongPOTrainingStatus } from '@longpo/api';
+import type { LongPOServing } from '@longpo/api';
 import { describe, expect, it } from 'vitest';
-import {
-  failedWith,
-  makeJob,
-  makeServing,
-  makeTraining,
-  now,
-  running,
-  type Scene,
-  settings,
-} from '../../fixture/training.ts';
-import { decideTraining } from './decide.ts';
-
-const decide = (scene: Scene) => {
-  const plan = decideTraining(makeTraining(scene), settings, now);
-  const status = plan.status as LongPOTrainingStatus;
-  const succeeded = status.conditions?.find(({ type }) => type === conditionTypes.succeeded);
-  return {
-    plan,
-    status,
-    summary: {
-      apply: plan.apply.map(({ kind, metadata }) => `${kind}/${metadata.name}`),
-      remove: plan.remove.map(({ kind, name }) => `${kind}/${name}`),
-      state: status.state,
-      succeeded: `${succeeded?.status} ${succeeded?.reason}`,
-    },
-  };
-};
+import { decide } from '../../fixture/decision.ts';
+import { failedWith, makeJob, makeServing, running, type Scene } from '../../fixture/training.ts';
 
 const fetch = makeJob('fetch');
 const generate = makeJob('generate', 'one');
@@ -246,6 +221,15 @@ const rows: [
     'last stage verified, serving disabled -> Succeeded',
     { jobs: [fetch, generate, train, verify], spec: { serving: { enabled: false } } },
     { apply: nothing, state: 'Succeeded', succeeded: 'True Completed' },
+  ],
+  [
+    'serving disabled since it was made -> removes it',
+    {
+      jobs: [fetch, generate, train, verify],
+      spec: { serving: { enabled: false } },
+      servings: [makeServing('demo', 'Available')],
+    },
+    { apply: nothing, remove: ['LongPOServing/demo'], state: 'Succeeded', succeeded: 'True Completed' },
   ],
   [
     'serving ready -> Succeeded',

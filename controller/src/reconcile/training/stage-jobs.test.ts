@@ -1,6 +1,7 @@
 import { fetchConfig, generateConfig, type Job, trainConfig, verifyConfig } from '@longpo/api';
 import { describe, expect, it } from 'vitest';
 import type { Resource } from '../../cluster.ts';
+import { restrictedContainer, restrictedPod } from '../../fixture/restricted.ts';
 import { digestOf, trained } from '../../fixture/results.ts';
 import { makeTraining, type Scene, settings } from '../../fixture/training.ts';
 import { fetchJob, generateJob, type JobContext, trainJob, verifyJob } from './stage-jobs.ts';
@@ -35,6 +36,7 @@ function expectedJob(
   pods: number,
   env: object,
   config: object,
+  annotations: object = {},
 ): object {
   const labels = {
     'app.kubernetes.io/managed-by': 'longpo-controller',
@@ -58,14 +60,14 @@ function expectedJob(
       name,
       namespace: 'research',
       labels,
-      annotations: { 'longpo.dev/desired-hash': hash },
+      annotations: { 'longpo.dev/desired-hash': hash, ...annotations },
       ownerReferences: [owner],
     },
     spec: {
       completionMode: 'Indexed',
       completions: pods,
       parallelism: pods,
-      backoffLimitPerIndex: 5,
+      backoffLimitPerIndex: 1_000_000,
       maxFailedIndexes: 0,
       podReplacementPolicy: 'Failed',
       podFailurePolicy: {
@@ -81,16 +83,24 @@ function expectedJob(
           restartPolicy: 'Never',
           terminationGracePeriodSeconds: 120,
           automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          shareProcessNamespace: true,
+          securityContext: restrictedPod,
           ...(pods > 1 && { subdomain: name }),
           containers: [
             {
               name: role,
               image: 'longpo:test',
               command: [`longpo-${role}`],
-              env: Object.entries(values).map(([key, value]) => ({ name: key, value })),
+              env: Object.entries({ ...values, HOME: '/tmp', USER: 'longpo' }).map(([key, value]) => ({
+                name: key,
+                value,
+              })),
+              securityContext: restrictedContainer,
               volumeMounts: [
                 { name: 'longpo', mountPath: '/longpo' },
                 { name: 'shm', mountPath: '/dev/shm' },
+                { name: 'tmp', mountPath: '/tmp' },
                 { name: 'token', mountPath: '/var/run/secrets/longpo.dev', readOnly: true },
               ],
               terminationMessagePath: '/dev/termination-log',
@@ -99,6 +109,7 @@ function expectedJob(
           volumes: [
             { name: 'longpo', persistentVolumeClaim: { claimName: 'longpo' } },
             { name: 'shm', emptyDir: { medium: 'Memory' } },
+            { name: 'tmp', emptyDir: {} },
             {
               name: 'token',
               projected: {
@@ -141,6 +152,7 @@ describe('the Jobs of a training', () => {
       model: '/models/smollm2',
       modelDigest: digestOf('a'),
       rows: 'demo/one/data/rows.jsonl',
+      evalRows: null,
       directory: 'demo/one',
       contextLength: 1024,
       ropeTheta: 1e6,
@@ -153,7 +165,8 @@ describe('the Jobs of a training', () => {
     };
     const name = 'demo-one-train-a1';
     const env = { LONGPO_COORDINATOR: `${name}-0.${name}.research.svc:29500` };
-    expect(job).toEqual(expectedJob(name, 'train', 'one', 3, env, config));
+    const shape = { 'longpo.dev/shape': '3x1/1' };
+    expect(job).toEqual(expectedJob(name, 'train', 'one', 3, env, config, shape));
     expect(trainConfig.parse(config)).toEqual(config);
     expect(service).toEqual({
       apiVersion: 'v1',
@@ -203,15 +216,43 @@ describe('the Jobs of a training', () => {
   it('verify: re-hashes the checkpoint that the train Job reported', () => {
     const context = contextOf();
     const [stage] = context.training.spec.stages;
-    const job = stage && verifyJob(context, stage, 1, trained('one'));
+    const job = stage && verifyJob(context, stage, 1, trained('one'), undefined);
     const config = {
       training: 'demo',
       stage: 'one',
       attempt: 1,
       checkpoint: 'demo/one/checkpoint',
       digest: digestOf('d'),
+      remove: [],
     };
     expect(verifyConfig.parse(configOf(job))).toEqual(config);
     expect(job).toEqual(expectedJob('demo-one-verify-a1', 'verify', 'one', 1, {}, config));
+  });
+
+  it('gives every pod what the platform asks for, and each role its resources', () => {
+    const limits = { 'nvidia.com/gpu': '8' };
+    const context = contextOf({
+      spec: { podTemplate: { priorityClassName: 'research' }, resources: { train: { limits } } },
+    });
+    const [stage] = context.training.spec.stages;
+    const jobs = stage ? [fetchJob(context, 1), ...trainJob(context, stage, 1, start, '/rows.jsonl')] : [];
+    const seen = jobs.map((job) => {
+      const pod = (job as Job).spec?.template.spec;
+      return [pod?.priorityClassName, pod?.containers[0]?.resources];
+    });
+    expect(seen).toEqual([
+      ['research', undefined],
+      ['research', { limits }],
+    ]);
+  });
+
+  it('verify: names what may go once the checkpoint is right, when only published ones are kept', () => {
+    const context = contextOf({ spec: { checkpoints: { retain: 'Published' } } });
+    const [stage] = context.training.spec.stages;
+    const before = { name: 'zero', trained: trained('zero') };
+    const job = stage && verifyJob(context, stage, 1, trained('one'), before);
+    expect(configOf(job)).toMatchObject({
+      remove: ['demo/zero/master', 'demo/zero/steps', 'demo/one/steps'],
+    });
   });
 });

@@ -6,6 +6,7 @@ import {
   podEnv,
   type Role,
   rendezvousPort,
+  shapeAnnotation,
   type TrainConfig,
   type TrainingStage,
   type TrainResult,
@@ -17,13 +18,22 @@ import type { Owner } from '../../objects/ownership.ts';
 import { buildHeadlessService, buildRoleJob, type JobResource } from '../../objects/role-job.ts';
 import { servingUrl } from '../../objects/serving.ts';
 import { modelDirectory, podPath } from '../../objects/uri.ts';
-import { shapeOf } from '../../policies/shape.ts';
+import { foldersToRemove } from '../../policies/retention.ts';
+import { shapeOf, shapeText } from '../../policies/shape.ts';
 import type { Settings } from '../../settings.ts';
 
 export interface JobContext {
   training: LongPOTraining;
   owner: Owner;
   settings: Settings;
+}
+
+export type BatchRole = Exclude<Role, 'serve'>;
+
+/** A stage whose checkpoint is verified. */
+export interface FinishedStage {
+  name: string;
+  trained: Pick<TrainResult, 'checkpoint' | 'master' | 'masterDigest'>;
 }
 
 /** Weights that a stage starts from. */
@@ -37,13 +47,14 @@ const reportUrl = ({ owner, settings }: JobContext) =>
 
 function roleJob(
   context: JobContext,
-  role: Role,
+  role: BatchRole,
   stage: string,
   attempt: number,
   config: object,
-  extra: { pods?: number; env?: Record<string, string> } = {},
+  extra: { pods?: number; env?: Record<string, string>; annotations?: Record<string, string> } = {},
 ): JobResource {
   const { owner, settings, training } = context;
+  const resources = training.spec.resources[role];
   return buildRoleJob({
     name: jobName(owner.name, stage === '' ? undefined : stage, role, attempt),
     owner,
@@ -54,9 +65,10 @@ function roleJob(
     claimName: training.spec.storage.claimName,
     config,
     reportUrl: reportUrl(context),
-    pods: extra.pods ?? 1,
-    maxFailures: training.spec.restarts.maxPerStage,
-    ...(extra.env === undefined ? {} : { env: extra.env }),
+    pods: 1,
+    ...extra,
+    template: training.spec.podTemplate,
+    ...(resources === undefined ? {} : { resources }),
   });
 }
 
@@ -101,6 +113,7 @@ export function trainJob(
 ): Resource[] {
   const { owner, training } = context;
   const { pods, processesPerPod } = shapeOf(stage);
+  const evalUri = stage.preferences?.evalUri;
   const config: TrainConfig = {
     training: owner.name,
     stage: stage.name,
@@ -108,6 +121,7 @@ export function trainJob(
     model: start.model,
     modelDigest: start.digest,
     rows,
+    evalRows: evalUri === undefined ? null : podPath(evalUri),
     directory: stageDirectory(owner.name, stage.name),
     contextLength: stage.contextLength,
     ropeTheta: stage.ropeTheta ?? null,
@@ -122,6 +136,7 @@ export function trainJob(
   const coordinator = `${name}-0.${name}.${owner.namespace}.svc:${rendezvousPort}`;
   const job = roleJob(context, 'train', stage.name, attempt, config, {
     pods,
+    annotations: { [shapeAnnotation]: shapeText(stage) },
     ...(pods === 1 ? {} : { env: { [podEnv.coordinator]: coordinator } }),
   });
   return pods === 1 ? [job] : [buildHeadlessService(job, rendezvousPort), job];
@@ -132,13 +147,16 @@ export function verifyJob(
   stage: TrainingStage,
   attempt: number,
   trained: TrainResult,
+  before: FinishedStage | undefined,
 ): Resource {
+  const { owner, training } = context;
   const config: VerifyConfig = {
-    training: context.owner.name,
+    training: owner.name,
     stage: stage.name,
     attempt,
     checkpoint: trained.checkpoint,
     digest: trained.digest,
+    remove: foldersToRemove(training.spec, owner.name, stage.name, before),
   };
   return roleJob(context, 'verify', stage.name, attempt, config);
 }

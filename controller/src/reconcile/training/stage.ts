@@ -1,196 +1,126 @@
 /**
- * One stage: generate, train, verify. Pure. Each step looks only at the children, so a controller that starts in
- * the middle of a stage goes on where its children are.
+ * One stage: data, train, verify, each a Job. Rebuilt from the children, so a controller that starts in the middle of
+ * a stage goes on where its children are. Pure.
  */
-import {
-  type Condition,
-  conditionTypes,
-  type GenerateResult,
-  type LongPOServing,
-  reasons,
-  type StageStatus,
-  type TrainingStage,
-  type TrainResult,
-} from '@longpo/api';
-import { isBeingDeleted, type Resource, type ResourceRef } from '../../cluster.ts';
-import { generatorServingName } from '../../objects/names.ts';
-import { buildTrainingServing } from '../../objects/serving.ts';
-import { podPath } from '../../objects/uri.ts';
-import { retryAnnotation } from '../../policies/attempt.ts';
+import { exitCodes, type StageStatus, type TrainingStage } from '@longpo/api';
+import type { Resource } from '../../cluster.ts';
+import { jobName } from '../../objects/names.ts';
+import { type AttemptHistory, isRetried } from '../../policies/attempt.ts';
 import type { TerminalFailure } from '../../policies/failure.ts';
-import { type Observed, servingType } from '../observe.ts';
-import { generateJob, type JobContext, type StageStart, trainJob, verifyJob } from './stage-jobs.ts';
+import type { JobView } from '../job-view.ts';
+import type { Removal } from '../plan.ts';
+import { historyOf, retriedAt, type StageContext, stageBefore } from './stage-context.ts';
+import { decideData } from './stage-data.ts';
+import { checkpointStatus, jobsOf, stageFacts } from './stage-facts.ts';
+import { type BatchRole, type FinishedStage, type StageStart, trainJob, verifyJob } from './stage-jobs.ts';
 import { type Step, stepOf } from './step.ts';
 
 export interface StageDecision {
   status: StageStatus;
-  apply: Resource[];
-  remove: ResourceRef[];
+  /** Wanted as long as the stage is at this step. */
+  keep: Resource[];
+  /** To be made when nothing else of the training runs. */
+  start: Resource[];
+  remove: Removal[];
   failure?: TerminalFailure;
+  /** The Job of the current step. */
+  current?: JobView;
   /** Set once the checkpoint is verified: what the next stage starts from, and what is served. */
-  finished?: { next: StageStart; checkpoint: string };
+  finished?: FinishedStage;
 }
 
-export function isReady(serving: LongPOServing | undefined): boolean {
-  if (serving === undefined || isBeingDeleted(serving)) return false;
-  return (
-    serving.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false
-  );
-}
-
-function unavailableCondition(serving: LongPOServing | undefined): Condition | undefined {
-  const ready = serving?.status?.conditions?.find(({ type }) => type === conditionTypes.ready);
-  return ready?.reason === reasons.unavailable ? ready : undefined;
-}
-
-/** Asked to try again since it was made: then it is made anew, for a mended model needs a new look. */
-export function isRetriedServing(serving: LongPOServing | undefined, retried: string | undefined): boolean {
-  const ready = unavailableCondition(serving);
-  if (ready === undefined || retried === undefined) return false;
-  return Date.parse(retried) >= Date.parse(ready.lastTransitionTime);
-}
-
-/** A serving that will never be ready as it is, as a failure of the training that waits for it. */
-export function servingFailure(
-  serving: LongPOServing | undefined,
-  retried: string | undefined,
-): TerminalFailure | undefined {
-  const ready = unavailableCondition(serving);
-  if (ready === undefined || isRetriedServing(serving, retried)) return undefined;
-  return {
-    reason: reasons.unavailable,
-    message: `LongPOServing ${serving?.metadata.name}: ${ready.message}`,
-  };
-}
-
-/** URI of a path that a role reported: below the volume root, or absolute. */
-export const uriOf = (path: string, claim: string): string =>
-  path.startsWith('/') ? path : `pvc://${claim}/${path}`;
-
-export const retriedAt = ({ training }: JobContext): string | undefined =>
-  training.metadata.annotations?.[retryAnnotation];
+const states = { generate: 'Generating', train: 'Training', verify: 'Verifying' } as const;
+type StageRole = keyof typeof states;
 
 export function decideStage(
-  context: JobContext,
-  observed: Observed,
+  context: StageContext,
   stage: TrainingStage,
   start: StageStart,
+  before: FinishedStage | undefined,
 ): StageDecision {
-  const jobs = observed.jobs.filter((job) => job.stage === stage.name);
-  const retried = retriedAt(context);
-  const base = {
-    name: stage.name,
-    restarts: jobs.reduce((sum, job) => sum + job.countedFailures, 0),
-    ...lastFailure(jobs),
-  };
-  const outcome = (
-    state: StageStatus['state'],
-    step: Step<'generate' | 'train' | 'verify'>,
-    rest: Partial<StageStatus>,
-  ) => ({
-    status: {
-      ...base,
-      ...rest,
-      state: step.state === 'failed' ? 'Failed' : state,
-      attempt: step.attempt,
-    } as StageStatus,
-    apply: step.state === 'wanted' ? step.apply : [],
-    remove: [],
-    ...(step.state === 'failed' ? { failure: step.failure } : {}),
-  });
-
-  const own = stage.preferences && { path: podPath(stage.preferences.uri) };
-  let data: NonNullable<StageStatus['data']> | undefined = own;
-  if (data === undefined) {
-    const servingName = generatorServingName(context.owner.name, stage.name);
-    const step = stepOf('generate', jobs, retried, (n) => [
-      generateJob(context, stage, n, start, servingName),
-    ]);
-    const server = generatorServer(context, observed, servingName, start, step.state);
-    if (step.state !== 'done') {
-      const decision = outcome('Generating', step, {});
-      // The generator is started once its server answers: until then it would only wait.
-      const apply = server.ready ? [...server.apply, ...decision.apply] : server.apply;
-      const failure = decision.failure ?? servingFailure(observed.servings.get(servingName), retried);
-      return { ...decision, apply, remove: server.remove, ...(failure === undefined ? {} : { failure }) };
-    }
-    data = dataStatus(step.result);
-    // Training needs the machine that the server holds, so it waits until the server is gone.
-    if (!server.gone)
-      return {
-        status: { ...base, state: 'Generating', attempt: step.attempt, data },
-        apply: [],
-        remove: server.remove,
-      };
+  const jobs = jobsOf(context, stage.name);
+  const remembered = finishedBefore(stageBefore(context, stage.name), jobs);
+  if (remembered !== undefined) return remembered;
+  const source = decideData(context, stage, start);
+  if (source.state === 'generating') {
+    const { step, data, keep, start: starting, remove, failure } = source;
+    const decision = atStep(context, stage, 'generate', step, { ...(data && { data }) }, failure);
+    return { ...decision, keep, start: starting, remove };
   }
-
-  const rows = data.path;
-  const train = stepOf('train', jobs, retried, (n) => trainJob(context, stage, n, start, rows));
-  if (train.state !== 'done') return outcome('Training', train, { data });
+  const { data, attempt: first } = source;
+  const build = (attempt: number) => trainJob(context, stage, attempt, start, data.path);
+  const train = stepOf('train', jobs, { ...trainHistory(context, stage.name), first }, build);
+  if (train.state !== 'done') {
+    // Without their Service the ranks would not find each other again after a restart.
+    const keep =
+      train.state === 'running' ? build(train.attempt).filter(({ kind }) => kind === 'Service') : [];
+    return { ...atStep(context, stage, 'train', train, { data }), keep };
+  }
   const trained = train.result;
-  const verify = stepOf('verify', jobs, retried, (n) => [verifyJob(context, stage, n, trained)]);
+  const history = { ...historyOf(context, stage.name, 'verify'), first: train.attempt };
+  const verify = stepOf('verify', jobs, history, (attempt) => [
+    verifyJob(context, stage, attempt, trained, before),
+  ]);
   const checkpoint = checkpointStatus(trained, verify.state === 'done');
-  if (verify.state !== 'done') return outcome('Verifying', verify, { data, checkpoint });
+  const decision = atStep(context, stage, 'verify', verify, { data, checkpoint });
+  return verify.state === 'done' ? { ...decision, finished: { name: stage.name, trained } } : decision;
+}
+
+/**
+ * A stage that was verified stays so when its Jobs, or the pods with what they told, are gone: its weights may have been
+ * removed since, and the next stage has begun from them.
+ */
+function finishedBefore(before: StageStatus | undefined, jobs: JobView[]): StageDecision | undefined {
+  const { checkpoint } = before ?? {};
+  if (before?.state !== 'Succeeded' || !checkpoint?.master || !checkpoint.masterDigest) return undefined;
+  const tells = (role: BatchRole) =>
+    jobs.some((job) => job.role === role && job.result?.[role] !== undefined);
+  if ((tells('train') && tells('verify')) || jobs.some(({ state }) => state === 'Running')) return undefined;
+  const { progress: _, ...status } = before;
+  const { path, master, masterDigest } = checkpoint;
+  const finished = { name: before.name, trained: { checkpoint: path, master, masterDigest } };
+  return { status, keep: [], start: [], remove: [], finished };
+}
+
+/** A checkpoint that is not what its digest says is trained again when the user asks to try again, not only read again. */
+function trainHistory(context: StageContext, stage: string): AttemptHistory {
+  const history = historyOf(context, stage, 'train');
+  const newest = (role: BatchRole) =>
+    jobsOf(context, stage)
+      .filter((job) => job.role === role)
+      .toSorted((a, b) => a.attempt - b.attempt)
+      .at(-1);
+  const [train, verify] = [newest('train'), newest('verify')];
+  const isMismatch = verify?.state === 'Failed' && verify.lastFailure?.exitCode === exitCodes.mismatch;
+  if (!isMismatch || train?.state !== 'Complete' || !isRetried(verify, retriedAt(context))) return history;
+  // Trained since then: it is to be verified now.
+  if (Date.parse(train.finishedAt ?? '') > Date.parse(verify.finishedAt ?? '')) return history;
+  return { ...history, seen: Math.max(train.attempt + 1, verify.attempt) };
+}
+
+function atStep(
+  context: StageContext,
+  stage: TrainingStage,
+  role: StageRole,
+  step: Step<StageRole>,
+  made: Pick<StageStatus, 'data' | 'checkpoint'>,
+  otherFailure?: TerminalFailure,
+): StageDecision {
+  const failure = step.state === 'failed' ? step.failure : otherFailure;
+  const isDone = role === 'verify' && step.state === 'done';
+  const endedAt = isDone || step.state === 'failed' ? step.job?.finishedAt : undefined;
   return {
-    ...outcome('Succeeded', verify, { data, checkpoint }),
-    finished: {
-      next: { model: trained.master, digest: trained.masterDigest },
-      checkpoint: trained.checkpoint,
+    status: {
+      ...stageFacts(context, stage.name, endedAt),
+      ...made,
+      state: failure ? 'Failed' : isDone ? 'Succeeded' : states[role],
+      attempt: step.attempt,
+      jobName: jobName(context.owner.name, stage.name, role, step.attempt),
     },
-  };
-}
-
-function lastFailure(jobs: Observed['jobs']): Pick<StageStatus, 'lastFailure'> {
-  const failure = jobs.flatMap((job) => job.lastFailure ?? []).at(-1);
-  return failure === undefined ? {} : { lastFailure: failure };
-}
-
-/** The server that the stage's data comes from: made while it is needed, unless the user named one. */
-function generatorServer(
-  context: JobContext,
-  observed: Observed,
-  name: string,
-  start: StageStart,
-  step: Step<'generate'>['state'],
-): { apply: Resource[]; remove: ResourceRef[]; ready: boolean; gone: boolean } {
-  const { training, owner } = context;
-  const existing = observed.servings.get(name);
-  const needed = training.spec.generate.endpoint === undefined && (step === 'wanted' || step === 'running');
-  const remove = existing ? [{ ...servingType, namespace: owner.namespace, name }] : [];
-  if (!needed) return { apply: [], remove, ready: true, gone: existing === undefined };
-  if (isRetriedServing(existing, retriedAt(context))) return { apply: [], remove, ready: false, gone: false };
-  const { storage, generate } = training.spec;
-  const serving = buildTrainingServing(name, owner, {
-    model: { uri: uriOf(start.model, storage.claimName) },
-    storage,
-    replicas: 1,
-    quantization: generate.quantization,
-    parallelSequences: Math.min(generate.concurrency, 64),
-  });
-  return { apply: [serving], remove: [], ready: isReady(existing), gone: false };
-}
-
-function dataStatus({
-  path,
-  digest,
-  rows,
-  turns,
-  dropped,
-}: GenerateResult): NonNullable<StageStatus['data']> {
-  return { path, digest, rows, turns, dropped };
-}
-
-function checkpointStatus(trained: TrainResult, verified: boolean): NonNullable<StageStatus['checkpoint']> {
-  const { checkpoint, digest, steps, rows, loss, rewardMargin, rewardAccuracy, peakMemoryBytes } = trained;
-  return {
-    path: checkpoint,
-    digest,
-    step: steps,
-    rows,
-    loss,
-    rewardMargin,
-    rewardAccuracy,
-    peakMemoryBytes,
-    verified,
+    keep: [],
+    start: step.state === 'wanted' ? step.start : [],
+    remove: [],
+    ...(failure === undefined ? {} : { failure }),
+    ...(step.job === undefined ? {} : { current: step.job }),
   };
 }

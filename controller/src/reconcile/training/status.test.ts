@@ -1,7 +1,9 @@
 import type { Condition, LongPOTrainingStatus } from '@longpo/api';
 import { describe, expect, it } from 'vitest';
+import { decide } from '../../fixture/decision.ts';
 import { digestOf, facts, fetched, generated, trained } from '../../fixture/results.ts';
 import {
+  crash,
   failedWith,
   makeJob,
   makeServing,
@@ -13,8 +15,7 @@ import {
 } from '../../fixture/training.ts';
 import { decideTraining } from './decide.ts';
 
-const statusOf = (scene: Scene) =>
-  decideTraining(makeTraining(scene), settings, now).status as LongPOTrainingStatus;
+const statusOf = (scene: Scene) => decide(scene).status;
 
 const fetch = makeJob('fetch');
 const generate = makeJob('generate', 'one');
@@ -47,9 +48,14 @@ describe('the status that decideTraining writes', () => {
       jobs: [fetch, generate, train, verify],
       servings: [makeServing('demo', 'Available')],
     });
-    const condition = (type: string, reason: string, message: string): Condition => ({
+    const condition = (
+      type: string,
+      reason: string,
+      message: string,
+      status: Condition['status'] = 'True',
+    ): Condition => ({
       type,
-      status: 'True',
+      status,
       reason,
       message,
       observedGeneration: 1,
@@ -62,9 +68,16 @@ describe('the status that decideTraining writes', () => {
       model: { path: fetched.path, digest: fetched.digest, facts },
       servingRef: { name: 'demo' },
       url: 'http://demo.research.svc:8000/v1',
+      finishedAt: now.toISOString(),
+      gpuSeconds: 0,
       conditions: [
         condition('Succeeded', 'Completed', 'every stage has a verified checkpoint'),
         condition('Planned', 'Fits', 'the model can be split as the stages ask'),
+        condition('ResourcesReconciled', 'Reconciled', 'every object is as it should be'),
+        condition('PodsReady', 'NoPods', 'no Job runs', 'False'),
+        condition('Progressing', 'Completed', 'there is nothing left to do', 'False'),
+        condition('CheckpointDurable', 'Verified', 'stage one, step 3'),
+        condition('Suspended', 'NotSuspended', 'spec.suspend is not set', 'False'),
       ],
       stages: [
         {
@@ -72,6 +85,10 @@ describe('the status that decideTraining writes', () => {
           state: 'Succeeded',
           attempt: 1,
           restarts: 0,
+          jobName: 'demo-one-verify-a1',
+          startedAt: '2026-11-24T10:00:00Z',
+          finishedAt: '2026-11-24T11:00:00Z',
+          usage: { activeSeconds: 10_800, gpuSeconds: 0 },
           data: generated('one'),
           checkpoint: {
             path: 'demo/one/checkpoint',
@@ -81,31 +98,43 @@ describe('the status that decideTraining writes', () => {
             loss,
             rewardMargin,
             rewardAccuracy,
+            evalLoss: 1.75,
+            evalRewardAccuracy: 0.5,
             peakMemoryBytes,
             verified: true,
+            master: 'demo/one/master',
+            masterDigest: digestOf('c'),
           },
         },
       ],
     });
   });
 
+  it.each([
+    ['their pods are gone', [{ ...train, result: undefined, succeededPods: 0 }, verify]],
+    ['they are gone', []],
+  ])('keeps a finished stage and its weights when its Jobs tell nothing more: %s', (_, left) => {
+    const stages = [
+      { name: 'one', contextLength: 1024 },
+      { name: 'two', contextLength: 2048 },
+    ];
+    const before = statusOf({ spec: { stages }, jobs: [fetch, generate, train, verify] });
+    const scene = { spec: { stages }, status: before, servings: [makeServing('demo-two-gen', 'Available')] };
+    const plan = decide({ ...scene, jobs: [fetch, ...left] }).plan;
+    expect((plan.status as LongPOTrainingStatus).stages).toEqual(before.stages);
+    expect(plan.apply.map(({ metadata }) => metadata.name)).toEqual(['demo-two-gen', 'demo-two-generate-a1']);
+  });
+
   it('starts the second stage from the f32 master weights of the first', () => {
-    const plan = decideTraining(
-      makeTraining({ jobs: [fetch, generate, train, verify], spec: { stages } }),
-      settings,
-      now,
-    );
+    const plan = decide({ jobs: [fetch, generate, train, verify], spec: { stages } }).plan;
     expect(plan.apply[0]).toMatchObject({ spec: { model: { uri: 'pvc://longpo/demo/one/master' } } });
   });
 
   it('counts restarts and keeps the last failure while a Job goes on', () => {
     const failure = failedWith(1).lastFailure;
+    const failures = ['11:31:00', '11:41:00'].map((time) => crash(`2026-11-24T${time}Z`));
     const status = statusOf({
-      jobs: [
-        fetch,
-        generate,
-        makeJob('train', 'one', { ...running, countedFailures: 2, lastFailure: failure }),
-      ],
+      jobs: [fetch, generate, makeJob('train', 'one', { ...running, failures, lastFailure: failure })],
     });
     expect(status.stages).toEqual([
       {
@@ -113,6 +142,9 @@ describe('the status that decideTraining writes', () => {
         state: 'Training',
         attempt: 1,
         restarts: 2,
+        jobName: 'demo-one-train-a1',
+        startedAt: '2026-11-24T10:00:00Z',
+        usage: { activeSince: '2026-11-24T11:30:00Z', activeSeconds: 3600, gpuSeconds: 0 },
         lastFailure: failure,
         data: generated('one'),
       },
@@ -121,7 +153,7 @@ describe('the status that decideTraining writes', () => {
 
   it('decides the same whatever the status says: it is rebuilt from the children', () => {
     const scene: Scene = { jobs: [fetch, generate, train], spec: { stages } };
-    const lost = decideTraining(makeTraining(scene), settings, now);
+    const lost = decide(scene).plan;
     const wrong = decideTraining(
       makeTraining({ ...scene, status: { state: 'Succeeded', currentStage: 'two', url: 'http://x/v1' } }),
       settings,
@@ -159,6 +191,8 @@ describe('the status that decideTraining writes', () => {
       settings,
       new Date('2026-11-24T13:00:00Z'),
     ).status as LongPOTrainingStatus;
-    expect(later.conditions).toEqual(first.conditions);
+    const times = (status: LongPOTrainingStatus) =>
+      status.conditions?.filter(({ type }) => type !== 'PodsReady' && type !== 'Progressing');
+    expect(times(later)).toEqual(times(first));
   });
 });

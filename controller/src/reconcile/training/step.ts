@@ -1,14 +1,13 @@
 /** One Job of the pipeline: wanted, waited for, done or failed for good. Pure. */
-import type { PodResult, Role } from '@longpo/api';
+import type { PodResult } from '@longpo/api';
 import type { Resource } from '../../cluster.ts';
-import { currentAttempt, retryAnnotation } from '../../policies/attempt.ts';
+import { type AttemptHistory, currentAttempt, retryAnnotation } from '../../policies/attempt.ts';
 import { type TerminalFailure, terminalFailure } from '../../policies/failure.ts';
 import type { JobView } from '../job-view.ts';
+import type { BatchRole } from './stage-jobs.ts';
 
-type BatchRole = Exclude<Role, 'serve'>;
-
-export type Step<R extends BatchRole> = { attempt: number } & (
-  | { state: 'wanted'; apply: Resource[] }
+export type Step<R extends BatchRole> = { attempt: number; job: JobView | undefined } & (
+  | { state: 'wanted'; start: Resource[] }
   | { state: 'running' }
   | { state: 'failed'; failure: TerminalFailure }
   | { state: 'done'; result: NonNullable<PodResult[R]> }
@@ -17,19 +16,22 @@ export type Step<R extends BatchRole> = { attempt: number } & (
 export function stepOf<R extends BatchRole>(
   role: R,
   jobs: JobView[],
-  retriedAt: string | undefined,
+  history: AttemptHistory,
   build: (attempt: number) => Resource[],
 ): Step<R> {
   const { number: attempt, job } = currentAttempt(
     jobs.filter((candidate) => candidate.role === role),
-    retriedAt,
+    history,
   );
-  if (job === undefined) return { attempt, state: 'wanted', apply: build(attempt) };
-  if (job.state === 'Running') return { attempt, state: 'running' };
-  if (job.state === 'Failed') return { attempt, state: 'failed', failure: terminalFailure(role, job) };
+  if (job === undefined) return { attempt, job, state: 'wanted', start: build(attempt) };
+  // One that is being deleted is waited for; once it is gone it is made again.
+  if (job.state === 'Running' || job.deleting) return { attempt, job, state: 'running' };
+  if (job.state === 'Failed') return { attempt, job, state: 'failed', failure: terminalFailure(role, job) };
   const result = job.result?.[role];
-  if (result) return { attempt, state: 'done', result };
+  if (result) return { attempt, job, state: 'done', result };
+  // Seen before its pods: they are about to tell.
+  if (job.activePods.length > 0) return { attempt, job, state: 'running' };
   // The pod is gone or ended without a word: what it made cannot be trusted, and nothing says where it is.
   const message = `${role}: Job ${job.name} completed, but no pod of it left a result; set the annotation ${retryAnnotation} to run it again`;
-  return { attempt, state: 'failed', failure: { reason: 'DataInvalid', message } };
+  return { attempt, job, state: 'failed', failure: { reason: 'DataInvalid', message } };
 }
