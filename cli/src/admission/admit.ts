@@ -87,7 +87,8 @@ function explain(issue: z.core.$ZodIssue, object: unknown, kind: string): Proble
   return [{ field, message: `is ${value}; expected ${issue.message}` }];
 }
 
-export function admit(object: unknown): Admission {
+/** `old` is the stored object that an update replaces: then the rules about changes hold too. */
+export function admit(object: unknown, old?: LongPOTraining | LongPOServing): Admission {
   const { kind } = (object ?? {}) as { kind?: unknown };
   const schema = typeof kind === 'string' ? schemas[kind] : undefined;
   if (schema === undefined || typeof kind !== 'string')
@@ -100,7 +101,7 @@ export function admit(object: unknown): Admission {
   if (!parsed.success)
     return { problems: parsed.error.issues.flatMap((issue) => explain(issue, object, kind)) };
   const crd = crdSchemas.get(kind) as object;
-  const problems = [...listKeyProblems(crd, parsed.data), ...celProblems(crd, parsed.data)];
+  const problems = [...listKeyProblems(crd, parsed.data), ...celProblems(crd, parsed.data, '', old)];
   return problems.length > 0 ? { problems } : { object: parsed.data };
 }
 

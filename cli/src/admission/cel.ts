@@ -24,11 +24,15 @@ const environment = new Environment({ unlistedVariablesAreDyn: true }).registerF
   (list: (number | string)[]) => list.every((value, i) => i === 0 || (list[i - 1] ?? value) <= value),
 );
 
-/** Problems of the value and of everything in it, in the order of the schema. */
-export function celProblems(schema: Schema, value: unknown, field = ''): CelProblem[] {
+/** Transition rules are of updates only: there must be an old value to compare with. */
+const isTransition = ({ rule }: Rule) => /\boldSelf\b/.test(rule);
+
+/** Problems of the value and of everything in it, in the order of the schema; `old` is what an update replaces. */
+export function celProblems(schema: Schema, value: unknown, field = '', old?: unknown): CelProblem[] {
   if (value === undefined || value === null) return [];
   const own = (schema['x-kubernetes-validations'] ?? [])
-    .filter(({ rule }) => environment.evaluate(rule, { self: value }) !== true)
+    .filter((rule) => !isTransition(rule) || old !== undefined)
+    .filter(({ rule }) => environment.evaluate(rule, { self: value, oldSelf: old }) !== true)
     .map(({ message, fieldPath = '' }) => ({ field: (field + fieldPath).replace(/^\./, ''), message }));
   const inner = Object.entries(schema.properties ?? {}).flatMap(([name, property]) =>
     celProblems(property, (value as Record<string, unknown>)[name], field === '' ? name : `${field}.${name}`),

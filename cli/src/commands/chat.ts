@@ -36,6 +36,11 @@ export async function chat(options: ChatOptions): Promise<void> {
     output: process.stdout,
     terminal: process.stdin.isTTY,
   });
+  // Piped questions may all be read while the first is being answered.
+  let isOpen = true;
+  input.once('close', () => {
+    isOpen = false;
+  });
   input.setPrompt(process.stdin.isTTY ? '> ' : '');
   input.prompt();
   for await (const line of input) {
@@ -47,7 +52,7 @@ export async function chat(options: ChatOptions): Promise<void> {
         content: await answer(client, model, messages, options.temperature),
       });
     }
-    input.prompt();
+    if (isOpen) input.prompt();
   }
 }
 

@@ -1,5 +1,6 @@
 /** The phases of a training as lines: one per stage and phase, from what the status says. Pure. */
 import {
+  conditionOf,
   conditionTypes,
   type LongPOTraining,
   type LongPOTrainingStatus,
@@ -42,8 +43,8 @@ export const failureText = ({ code, message }: NonNullable<StageStatus['lastFail
   oneLine(`${code}: ${message}`);
 
 /** Why the training as a whole failed: the only word on it where no pod has one. */
-function conditionText({ conditions }: LongPOTrainingStatus): string {
-  const succeeded = conditions?.find(({ type }) => type === conditionTypes.succeeded);
+function conditionText(status: LongPOTrainingStatus): string {
+  const succeeded = conditionOf(status, conditionTypes.succeeded);
   return succeeded?.status === 'False' ? oneLine(`${succeeded.reason}: ${succeeded.message}`) : '';
 }
 

@@ -1,5 +1,5 @@
 /** What is printed at the end of a run, and by `longpo status`. Pure. */
-import { conditionTypes, type LongPOTraining, type StageStatus } from '@longpo/api';
+import { conditionOf, conditionTypes, type LongPOTraining, type StageStatus } from '@longpo/api';
 import { type PhaseLine, phaseLines } from './phases.ts';
 import { table } from './table.ts';
 import { shortDigest } from './units.ts';
@@ -29,7 +29,7 @@ function phaseCells({ label, state, note, progress }: PhaseLine): string[] {
 
 export function renderStatus(training: LongPOTraining): string {
   const { metadata, status } = training;
-  const succeeded = status?.conditions?.find(({ type }) => type === conditionTypes.succeeded);
+  const succeeded = conditionOf(status, conditionTypes.succeeded);
   const why = succeeded ? ` (${succeeded.reason}: ${succeeded.message})` : '';
   return [
     `${metadata.name}: ${status?.state ?? 'Pending'}${why}`,

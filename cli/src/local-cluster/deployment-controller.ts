@@ -1,6 +1,6 @@
-/** Deployments as far as ours use them: the wanted number of pods, replaced when they or the template change. */
+/** Deployments as far as ours use them: the wanted number of pods, replaced one by one when the template changes. */
 import { createHash, randomBytes } from 'node:crypto';
-import type { Deployment, Pod } from '@longpo/api';
+import { type Deployment, isConditionTrue, type Pod } from '@longpo/api';
 import {
   deployments as deploymentType,
   pods as podType,
@@ -8,9 +8,9 @@ import {
   refOf,
   WorkQueue,
 } from '@longpo/controller';
+import type { PodResource } from '../pod/index.ts';
 import { markDeleted } from './local-cluster.ts';
 import type { ObjectStore, StoredObject } from './object-store.ts';
-import type { PodResource } from './pod-env.ts';
 
 type DeploymentResource = Deployment & Resource;
 
@@ -25,6 +25,7 @@ function buildPod(deployment: DeploymentResource, hash: string): PodResource {
       name: `${metadata.name}-${hash}-${randomBytes(3).toString('hex')}`,
       namespace: metadata.namespace,
       labels: { ...spec?.template.metadata?.labels, [hashLabel]: hash },
+      annotations: { ...spec?.template.metadata?.annotations },
       ownerReferences: [{ apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '', controller: true }],
     },
     spec: spec?.template.spec as NonNullable<Pod['spec']>,
@@ -55,32 +56,46 @@ export function startDeploymentController(store: ObjectStore): () => Promise<voi
   };
 }
 
+const isReady = ({ status }: PodResource): boolean => isConditionTrue(status, 'Ready');
+
 function syncDeployment(store: ObjectStore, object: StoredObject): void {
   const deployment = object as DeploymentResource & StoredObject;
   const hash = createHash('sha256')
     .update(JSON.stringify(deployment.spec?.template))
     .digest('hex')
     .slice(0, 8);
-  const pods = store.ownedBy(deployment.metadata.uid ?? '') as PodResource[];
-  const current = pods.filter(
-    (pod) => pod.metadata.labels?.[hashLabel] === hash && !pod.metadata.deletionTimestamp,
-  );
+  const all = store.ownedBy(deployment.metadata.uid ?? '') as PodResource[];
+  const alive = all.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const isCurrent = (pod: PodResource) => pod.metadata.labels?.[hashLabel] === hash;
+  const current = alive.filter(isCurrent);
   const replicas = deployment.spec?.replicas ?? 1;
-  for (const pod of pods.filter((candidate) => !current.includes(candidate)))
-    markDeleted(store, store.get(refOf(pod)));
-  for (const pod of current.slice(replicas)) markDeleted(store, store.get(refOf(pod)));
-  // Recreate: the old pods hold the memory and the port that the new ones need.
-  if (pods.length === current.length)
-    for (let n = current.length; n < replicas; n++) store.put(buildPod(deployment, hash));
-  const ready = current.filter((pod) =>
-    pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'),
-  );
+  const spare = [
+    ...current.slice(replicas),
+    ...replaceable(
+      alive.filter((pod) => !isCurrent(pod)),
+      current,
+      replicas,
+    ),
+  ];
+  for (const pod of spare) markDeleted(store, store.get(refOf(pod)));
+  // maxSurge 0: a pod that is still going holds the memory and the port that the new one needs.
+  const added = Math.max(0, replicas - all.length);
+  for (let n = 0; n < added; n++) store.put(buildPod(deployment, hash));
+  const kept = alive.filter((pod) => !spare.includes(pod));
   store.put({
     ...(store.get(refOf(deployment)) ?? deployment),
     status: {
       observedGeneration: deployment.metadata.generation ?? 1,
-      replicas: Math.min(current.length, replicas),
-      readyReplicas: ready.length,
+      replicas: kept.length + added,
+      updatedReplicas: kept.filter(isCurrent).length + added,
+      readyReplicas: kept.filter(isReady).length,
     },
   });
+}
+
+/** Pods of templates before that may go now: as many as leave all but one of the wanted pods answering. */
+function replaceable(old: PodResource[], current: PodResource[], replicas: number): PodResource[] {
+  const ready = [...old, ...current].filter(isReady).length;
+  const unready = old.filter((pod) => !isReady(pod));
+  return [...unready, ...old.filter(isReady).slice(0, Math.max(0, ready - (replicas - 1)))];
 }

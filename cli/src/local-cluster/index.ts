@@ -4,9 +4,11 @@
  */
 import { join } from 'node:path';
 import { type Cluster, deployments, servingType, trainingType } from '@longpo/controller';
+import type { Timing } from '../pod/index.ts';
 import { startDeploymentController } from './deployment-controller.ts';
 import { startJobController } from './job-controller.ts';
 import { appliedAnnotation, LocalCluster, startGarbageCollector } from './local-cluster.ts';
+import { LocalRuntime } from './local-runtime.ts';
 import { Network } from './network.ts';
 import { ObjectStore } from './object-store.ts';
 import type { Substitutions } from './pod-env.ts';
@@ -44,18 +46,18 @@ function forgetWhatAnswered(store: ObjectStore): void {
 const maxBackOffMs = 30_000;
 /** A laptop waits a second where a cluster waits ten: nobody else needs the machine meanwhile. */
 const backOffMs = (failures: number) => Math.min(1000 * 2 ** (failures - 1), maxBackOffMs);
+const timing: Timing = {
+  backOffMs: (restartCount) => backOffMs(restartCount + 1),
+  probePeriodMs: (declaredMs) => Math.min(declaredMs, 250),
+  retryMs: 250,
+};
 
 export function startLocalCluster({ stateFolder, machine, ports }: LocalClusterOptions): RunningLocalCluster {
   const store = new ObjectStore(join(stateFolder, 'objects'));
   forgetWhatAnswered(store);
   const network = new Network(ports);
-  const executor = new PodExecutor({
-    store,
-    stateFolder,
-    machine: { ...machine, network },
-    maxGraceMs: 15_000,
-    restartDelayMs: (restarts) => backOffMs(restarts + 1),
-  });
+  const runtime = new LocalRuntime({ stateFolder, machine: { ...machine, network } });
+  const executor = new PodExecutor({ store, runtime, timing, maxGraceMs: 15_000 });
   executor.start();
   const endCollector = startGarbageCollector(store);
   const endJobs = startJobController(store, backOffMs);

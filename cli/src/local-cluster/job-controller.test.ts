@@ -1,8 +1,8 @@
 import type { Job } from '@longpo/api';
 import type { Resource } from '@longpo/controller';
 import { describe, expect, it } from 'vitest';
+import type { PodResource } from '../pod/index.ts';
 import { buildPod, decideJob, type JobDecision } from './job-controller.ts';
-import type { PodResource } from './pod-env.ts';
 
 const job: Job & Resource = {
   apiVersion: 'batch/v1',
@@ -99,7 +99,45 @@ describe('decideJob', () => {
       { create: [], ended: { type: 'Complete', reason: 'CompletionsReached', message: '2 of 2' } },
     ],
   ];
+  const backOff = (failures: number) => failures * 10_000;
+  const now = seconds(60);
+  const changed = (spec: Job['spec'] | object, startTime?: string): Job & Resource => ({
+    ...job,
+    spec: { ...job.spec, ...spec } as NonNullable<Job['spec']>,
+    ...(startTime && { status: { startTime } }),
+  });
+
+  it.each<[name: string, job: Job & Resource, pods: PodResource[], expected: JobDecision]>([
+    [
+      'suspended, with a pod that runs -> no pod may run',
+      changed({ suspend: true }),
+      [pod(0, 'Running')],
+      { create: [], suspended: true },
+    ],
+    [
+      'suspended after its last pod has succeeded -> complete',
+      changed({ suspend: true }),
+      [pod(0, 'Succeeded'), pod(1, 'Succeeded')],
+      { create: [], ended: { type: 'Complete', reason: 'CompletionsReached', message: '2 of 2' } },
+    ],
+    [
+      'past its deadline -> failed',
+      changed({ activeDeadlineSeconds: 1 }, finishedAt),
+      [pod(0, 'Running'), pod(1, 'Running')],
+      { create: [], ended: { type: 'Failed', reason: 'DeadlineExceeded', message: 'ran longer than 1 s' } },
+    ],
+    [
+      'suspended for longer than its deadline -> only suspended',
+      changed({ activeDeadlineSeconds: 1, suspend: true }, finishedAt),
+      [],
+      { create: [], suspended: true },
+    ],
+    ['of no parallelism -> makes no pod', changed({ parallelism: 0 }), [], { create: [] }],
+  ])('%s', (_, changedJob, pods, expected) => {
+    expect(decideJob(changedJob, pods, backOff, now)).toEqual(expected);
+  });
+
   it.each(rows)('%s', (_, pods, expected) => {
-    expect(decideJob(job, pods, (failures) => failures * 10_000)).toEqual(expected);
+    expect(decideJob(job, pods, backOff, now)).toEqual(expected);
   });
 });

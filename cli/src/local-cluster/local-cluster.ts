@@ -1,8 +1,13 @@
 /** The Cluster interface of the controller over the object store: apply, foreground deletion, status by manager. */
 
-import { apiVersion } from '@longpo/api';
+import { apiVersion, type LongPOTraining } from '@longpo/api';
 import {
   type Cluster,
+  ClusterError,
+  type EventRecord,
+  mergePatch,
+  type Preconditions,
+  type Reader,
   type Resource,
   type ResourceRef,
   type ResourceType,
@@ -17,6 +22,8 @@ import type { ObjectStore, StoredObject } from './object-store.ts';
 export const appliedAnnotation = 'local.longpo.dev/applied-status';
 
 export class LocalCluster implements Cluster {
+  /** There is no cache: every read is of the objects as they are. */
+  readonly live: Reader = this;
   readonly #store: ObjectStore;
 
   constructor(store: ObjectStore) {
@@ -38,9 +45,16 @@ export class LocalCluster implements Cluster {
     });
   }
 
+  async create(object: Resource, fieldManager: string): Promise<void> {
+    const { kind, name } = refOf(object);
+    if (this.#store.get(refOf(object)))
+      throw new ClusterError('AlreadyExists', `${kind}/${name} already exists`);
+    await this.apply(object, fieldManager);
+  }
+
   async apply(object: Resource, _fieldManager: string): Promise<void> {
     const current = this.#store.get(refOf(object));
-    const desired: StoredObject = object.apiVersion === apiVersion ? admitted(object) : object;
+    const desired: StoredObject = object.apiVersion === apiVersion ? admitted(object, current) : object;
     const annotations = { ...current?.metadata.annotations, ...desired.metadata.annotations };
     this.#store.put({
       ...current,
@@ -50,13 +64,31 @@ export class LocalCluster implements Cluster {
     });
   }
 
-  async remove(ref: ResourceRef): Promise<void> {
-    markDeleted(this.#store, this.#store.get(ref));
-  }
-
-  async patchStatus(ref: ResourceRef, status: object, fieldManager: string): Promise<void> {
+  async merge(ref: ResourceRef, patch: object, preconditions?: Preconditions): Promise<void> {
     const current = this.#store.get(ref);
     if (current === undefined) return;
+    check(current, preconditions);
+    this.#store.put(mergePatch(current, patch) as StoredObject);
+  }
+
+  async remove(ref: ResourceRef, preconditions?: Preconditions): Promise<void> {
+    const current = this.#store.get(ref);
+    if (current) check(current, preconditions);
+    markDeleted(this.#store, current);
+  }
+
+  /** `longpo status` and the live lines tell what events would. */
+  async record(_about: Resource, _event: EventRecord): Promise<void> {}
+
+  async patchStatus(
+    ref: ResourceRef,
+    status: object,
+    fieldManager: string,
+    preconditions?: Preconditions,
+  ): Promise<void> {
+    const current = this.#store.get(ref);
+    if (current === undefined) return;
+    check(current, preconditions);
     const applied: AppliedBy = JSON.parse(current.metadata.annotations?.[appliedAnnotation] ?? '{}');
     applied[fieldManager] = status;
     const annotations = { ...current.metadata.annotations, [appliedAnnotation]: JSON.stringify(applied) };
@@ -65,9 +97,16 @@ export class LocalCluster implements Cluster {
   }
 }
 
+function check({ kind, metadata }: StoredObject, { uid, resourceVersion }: Preconditions = {}): void {
+  const isSame =
+    (uid === undefined || uid === metadata.uid) &&
+    (resourceVersion === undefined || resourceVersion === metadata.resourceVersion);
+  if (!isSame) throw new ClusterError('Conflict', `${kind}/${metadata.name} has changed`);
+}
+
 /** Our kinds pass the same rules that the API server enforces from the CRDs. */
-function admitted(object: Resource): StoredObject {
-  const result = admit(object);
+function admitted(object: Resource, current: StoredObject | undefined): StoredObject {
+  const result = admit(object, current as unknown as LongPOTraining | undefined);
   if ('problems' in result)
     throw new Error(result.problems.map(({ field, message }) => `${field}: ${message}`).join('; '));
   return result.object as StoredObject;

@@ -1,3 +1,4 @@
+import type { Container } from '@longpo/api';
 import { expect, it } from 'vitest';
 import { Network } from './network.ts';
 import { podEnvironment } from './pod-env.ts';
@@ -7,7 +8,7 @@ const machine = {
   tokenFile: '/state/token',
   reportOrigin: 'http://127.0.0.1:4000',
   podFolder: '/state/pods/p',
-  base: { PATH: '/bin' },
+  base: { PATH: '/bin', HOME: '/home/me' },
   network: new Network({ 'quickstart-1k-gen': 4001, 'train-0.train.default.svc:29500': 4002, served: 8000 }),
 };
 
@@ -20,6 +21,7 @@ it('substitutes the names of the pod contract and nothing else', async () => {
     { name: 'LONGPO_TERMINATION_LOG', value: '/dev/termination-log' },
     { name: 'LONGPO_COORDINATOR', value: 'train-0.train.default.svc:29500' },
     { name: 'LONGPO_ENDPOINT', value: 'http://quickstart-1k-gen.default.svc:8000/v1' },
+    { name: 'HOME', value: '/tmp' },
   ];
   const pod = {
     apiVersion: 'v1' as const,
@@ -29,10 +31,11 @@ it('substitutes the names of the pod contract and nothing else', async () => {
       namespace: 'default',
       annotations: { 'batch.kubernetes.io/job-completion-index': '2' },
     },
-    spec: { containers: [{ name: 'train', image: 'local', env }] },
+    spec: { containers: [{ name: 'train', image: 'local', env }] as [Container] },
   };
-  expect(await podEnvironment(pod, machine)).toEqual({
+  expect(await podEnvironment(pod, pod.spec.containers[0], machine)).toEqual({
     PATH: '/bin',
+    HOME: '/home/me',
     LONGPO_VOLUME_ROOT: '/state/volume',
     LONGPO_CONFIG: '{"rows":"/longpo/x"}',
     LONGPO_REPORT_URL: 'http://127.0.0.1:4000/apis/x/progress',
@@ -59,9 +62,9 @@ it('lets a server listen where its Service is reached, and leaves foreign endpoi
             { name: 'LONGPO_ENDPOINT', value: 'https://api.example.com/v1' },
           ],
         },
-      ],
+      ] as [Container],
     },
   };
-  const env = await podEnvironment(pod, machine);
+  const env = await podEnvironment(pod, pod.spec.containers[0], machine);
   expect([env.LONGPO_LISTEN, env.LONGPO_ENDPOINT]).toEqual(['127.0.0.1:8000', 'https://api.example.com/v1']);
 });

@@ -10,16 +10,24 @@ export interface RankShape {
   worldSize: number;
 }
 
-export type MemorySettings = Pick<TrainHyperparameters, 'dtype' | 'optim' | 'gradientCheckpointing'>;
+export type MemorySettings = Pick<
+  TrainHyperparameters,
+  | 'dtype'
+  | 'optim'
+  | 'gradientCheckpointing'
+  | 'gradientCheckpointingLayers'
+  | 'gradientCheckpointingOffload'
+  | 'tiledMlpShards'
+>;
 
 export interface RankMemory {
   /** Master weights, gradient and moments of this rank's shard, f32. */
   states: number;
   /** Layers and embeddings gathered whole, with their gradients. */
   gathered: number;
-  /** Inputs of the layers, kept for the recompute; everything without gradient checkpointing. */
+  /** Inputs of the groups of layers, kept for the recompute; everything without gradient checkpointing. */
   checkpoints: number;
-  /** The larger of one layer in recompute and backward, and one chunk of the head's product. */
+  /** The larger of a group of layers in recompute and backward, and one chunk of the head's product. */
   working: number;
   /** What the process and its allocator hold beside the tensors. */
   process: number;
@@ -50,41 +58,62 @@ export function embeddingCopies(model: ModelFacts): number {
   return outside < 1.5 * model.vocabularySize * model.hiddenSize ? 1 : 2;
 }
 
-/** w of training.md section 2: bytes a token that one layer needs in recompute and backward, in bf16. */
-function layerBytesPerToken({ intermediateSize, hiddenSize, architecture, ...m }: ModelFacts): number {
+/**
+ * Bytes a token that one layer needs in recompute and backward, in bf16: w of training.md section 2, and 2.4 (a + k) d
+ * for the packed row's copies of keys, values and outputs. An MLP in parts has the intermediate of one and keeps their
+ * inputs and outputs; with many parts the attention's backward is the most. Held against the trainer's own layers by
+ * test/integration/planner.test.ts.
+ */
+export function layerBytesPerToken(
+  { intermediateSize, hiddenSize: h, architecture, ...m }: ModelFacts,
+  mlpShards: number,
+): number {
   const projections = (m.attentionHeads + m.keyValueHeads) * m.headDim;
   const normed = architecture.startsWith('Qwen3') ? 6 * projections : 0;
-  return 12 * intermediateSize + 18.5 * hiddenSize + 4 * projections + normed + 4 * m.attentionHeads;
+  const isTiled = mlpShards > 1;
+  const mlp = (12 * intermediateSize) / mlpShards + (isTiled ? 22.5 : 18.5) * h + 6.4 * projections;
+  const attention = isTiled ? 33.4 * h + 7.25 * projections : 0;
+  return Math.max(mlp, attention) + normed + 4 * m.attentionHeads;
 }
 
-/** Two layers in the compute dtype, one gradient in it and one in f32; the same for the embeddings of the root. */
-function gatheredBytes(model: ModelFacts, width: number): number {
+/** A group and a layer in the compute dtype, one gradient in it and one in f32; the same for the root's embeddings. */
+function gatheredBytes(model: ModelFacts, width: number, group: number): number {
   const embedding = model.vocabularySize * model.hiddenSize;
-  return layerParameters(model) * (3 * width + 4) + embedding * ((embeddingCopies(model) + 1) * width + 4);
+  return (
+    layerParameters(model) * ((group + 2) * width + 4) +
+    embedding * ((embeddingCopies(model) + 1) * width + 4)
+  );
 }
 
 export function rankMemory(
   model: ModelFacts,
   { packedTokens, sequence, worldSize }: RankShape,
-  { dtype, optim, gradientCheckpointing }: MemorySettings,
+  settings: MemorySettings,
   device: 'cpu' | 'cuda',
 ): RankMemory {
-  const width = dtype === 'f32' ? 4 : 2;
+  const width = settings.dtype === 'f32' ? 4 : 2;
   const { layers, hiddenSize: h, vocabularySize } = model;
+  const group = settings.gradientCheckpointing ? Math.min(settings.gradientCheckpointingLayers, layers) : 1;
   const tokens = Math.ceil(packedTokens / sequence);
-  const layer = (tokens * layerBytesPerToken(model) * width) / 2;
+  const layer = (tokens * layerBytesPerToken(model, settings.tiledMlpShards) * width) / 2;
   const logits = Math.min(logitsBytes[device] / 4, tokens * vocabularySize) * bytesPerLogit;
   const tensors = {
-    states: (stateBytes[optim] * model.parameters) / worldSize,
-    gathered: gatheredBytes(model, width),
-    checkpoints: gradientCheckpointing ? layers * tokens * h * width : layers * layer,
-    working: Math.max(layer + tokens * h * width, logits + tokens * h * 6),
+    states: (stateBytes[settings.optim] * model.parameters) / worldSize,
+    gathered: gatheredBytes(model, width, group),
+    checkpoints: keptBytes(settings, Math.ceil(layers / group) * tokens * h * width, layers * layer),
+    working: Math.max(group * layer + tokens * h * width, logits + tokens * h * 6),
   };
   const { states, ...transient } = tensors;
   const comingAndGoing = Object.values(transient).reduce((sum, bytes) => sum + bytes, 0);
   const held = allocation[device];
   const total = held.states * states + held.transient * comingAndGoing + held.base;
   return { ...tensors, process: total - states - comingAndGoing, total };
+}
+
+/** Of the inputs of all groups, or of all activations. */
+function keptBytes(settings: MemorySettings, inputs: number, everything: number): number {
+  if (!settings.gradientCheckpointing) return everything;
+  return settings.gradientCheckpointingOffload ? 0 : inputs;
 }
 
 /** All ranks of a CPU share its memory, with the launchers of their pods. */

@@ -127,8 +127,8 @@ describe('the rendered plan', () => {
       Model: MistralForCausalLM, 7.2B weights, 32 layers, 32 query and 8 KV heads, 32,768 positions
         stage  context  pods x ranks  rows    steps   tokens/row  peak memory   training
         -----  -------  ------------  ------  ------  ----------  ------------  --------
-        128k   131,072  1 x 8         <= 800  <= 100  <= 135,552  25.3 GiB/GPU  ~ 1h59m
-        512k   524,288  2 x 8         <= 800  <= 100  <= 528,768  28.5 GiB/GPU  ~ 11h11m"
+        128k   131,072  1 x 8         <= 800  <= 100  <= 135,552  25.5 GiB/GPU  ~ 1h59m
+        512k   524,288  2 x 8         <= 800  <= 100  <= 528,768  28.9 GiB/GPU  ~ 11h11m"
     `);
   });
 

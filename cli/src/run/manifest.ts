@@ -41,7 +41,7 @@ function resolvePaths(value: unknown, folder: string): unknown {
   return Object.fromEntries(
     Object.entries(value as Json).map(([key, item]) => [
       key,
-      key === 'uri' && typeof item === 'string' && /^\.{1,2}(\/|$)/.test(item)
+      (key === 'uri' || key === 'evalUri') && typeof item === 'string' && /^\.{1,2}(\/|$)/.test(item)
         ? realPath(resolve(folder, item))
         : resolvePaths(item, folder),
     ]),

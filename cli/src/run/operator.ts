@@ -33,6 +33,7 @@ const settings: Settings = {
     train: localImage,
     verify: localImage,
     serve: localImage,
+    vllm: localImage,
   },
   reportBaseUrl: `http://longpo-controller.longpo-system.svc:${reportPort}`,
 };
@@ -48,18 +49,18 @@ export async function startLocalOperator(options: LocalOperatorOptions): Promise
   const logger = createLogger((line) => void log.write(line));
 
   // The endpoint must listen before the first pod starts, and needs the cluster that the pods run in.
-  let progress: ProgressStore | undefined;
-  const app = (request: Request) => {
-    if (progress === undefined) return new Response(null, { status: 503 });
-    return createProgressEndpoint(progress, async (token) => sameSecret(token, secret)).fetch(request);
-  };
+  let endpoint: ReturnType<typeof createProgressEndpoint> | undefined;
+  const app = (request: Request) => endpoint?.fetch(request) ?? new Response(null, { status: 503 });
   const { port, close } = await listen(app);
   const local = startLocalCluster({
     stateFolder,
     machine: { volumeRoot, tokenFile, reportOrigin: `http://127.0.0.1:${port}`, base: podBase },
     ports,
   });
-  progress = new ProgressStore({ cluster: local.cluster, logger, periodMs: progressPeriodMs });
+  const progress = new ProgressStore({ cluster: local.cluster, logger, periodMs: progressPeriodMs });
+  endpoint = createProgressEndpoint(progress, async (token) =>
+    sameSecret(token, secret) ? 'a pod of this run' : undefined,
+  );
   const controller = await startController({
     cluster: local.cluster,
     settings,

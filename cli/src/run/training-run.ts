@@ -1,7 +1,7 @@
 /** One training on the local cluster: applied, watched until it ends, stopped cleanly. */
 import { existsSync, renameSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
-import { conditionTypes, type LongPOTraining, longpoTraining } from '@longpo/api';
+import { conditionOf, conditionTypes, type LongPOTraining, longpoTraining } from '@longpo/api';
 import {
   type Cluster,
   fieldManagers,
@@ -23,7 +23,7 @@ export function asTraining(object: Resource): LongPOTraining {
 }
 
 function outcomeOf(training: LongPOTraining): TrainingOutcome | undefined {
-  const succeeded = training.status?.conditions?.find(({ type }) => type === conditionTypes.succeeded);
+  const succeeded = conditionOf(training.status, conditionTypes.succeeded);
   if (succeeded?.status === 'True') return { training, state: 'succeeded', url: training.status?.url };
   if (succeeded?.status !== 'False') return undefined;
   return { training, state: 'failed', reason: succeeded.reason, message: succeeded.message };
@@ -97,8 +97,6 @@ export async function watchTraining(
 
 function isRetryPending(training: LongPOTraining): boolean {
   const retriedAt = training.metadata.annotations?.[retryAnnotation];
-  const failedAt = training.status?.conditions?.find(
-    ({ type }) => type === conditionTypes.succeeded,
-  )?.lastTransitionTime;
+  const failedAt = conditionOf(training.status, conditionTypes.succeeded)?.lastTransitionTime;
   return retriedAt !== undefined && failedAt !== undefined && Date.parse(failedAt) < Date.parse(retriedAt);
 }
