@@ -34,6 +34,7 @@ class TrainConfig:
     model: Path
     model_digest: str
     rows: Path
+    eval_rows: Path | None
     directory: Path
     context_length: int
     rope_theta: float | None
@@ -42,8 +43,11 @@ class TrainConfig:
     pods: int
     processes_per_pod: int
     seed: int
+    method: str
     beta: float
     lambda_: float
+    nll_weight: float
+    multi_turn_loss: str
     learning_rate: float
     warmup_ratio: float
     lr_scheduler_type: str
@@ -57,8 +61,16 @@ class TrainConfig:
     dtype: str
     tf32: bool
     gradient_checkpointing: bool
+    gradient_checkpointing_layers: int
+    gradient_checkpointing_offload: bool
+    tiled_mlp_shards: int
     save_steps: int
+    save_total_limit: int
     logging_steps: int
+    eval_fraction: float
+    eval_steps: int
+    on_non_finite_loss: str
+    ddp_timeout: int
     report_to: str
     export_dtype: str
 
@@ -70,6 +82,7 @@ class VerifyConfig:
     attempt: int
     checkpoint: Path
     digest: str
+    remove: list[Path]
 
 
 def load_fetch_config(environment: PodEnvironment) -> FetchConfig:
@@ -87,6 +100,9 @@ def load_train_config(environment: PodEnvironment) -> TrainConfig:
             f"{config.sequence_parallel} x dataParallel {config.data_parallel} needs "
             f"{config.sequence_parallel * config.data_parallel}: make the two products equal.",
         )
+    if config.nll_weight == 0 and (config.method == "sft" or config.lambda_ == 0):
+        field = "method sft has no preference term" if config.method == "sft" else "lambda is 0"
+        raise LongPOError(CONFIG, "CONFIG_INVALID", f"nllWeight is 0 and {field}, so there is no loss; give a weight.")
     return config
 
 
@@ -95,19 +111,28 @@ def load_verify_config(environment: PodEnvironment) -> VerifyConfig:
 
 
 def _load(kind: type[Config], schema: str, environment: PodEnvironment) -> Config:
+    if not environment.config:
+        raise LongPOError(CONFIG, "CONFIG_INVALID", f"LONGPO_CONFIG is not set; it must be one {schema} as JSON.")
     try:
-        given = json.loads(environment.config)
-        valid = validator(schema)(given)
+        valid = validator(schema)(json.loads(environment.config))
+    except JsonSchemaValueException as error:
+        raise LongPOError(CONFIG, "CONFIG_INVALID", f"LONGPO_CONFIG: {_broken_rule(error)}") from error
     except ValueError as error:
-        if isinstance(error, JsonSchemaValueException):
-            field = error.name.removeprefix("data").lstrip(".") or "config"
-            raise LongPOError(
-                CONFIG, "CONFIG_INVALID", f"LONGPO_CONFIG, {field}: {error.value!r} breaks a rule: {error.message}"
-            ) from error
         raise LongPOError(CONFIG, "CONFIG_INVALID", f"LONGPO_CONFIG is not JSON: {error}") from error
     values = {_snake(name): value for name, value in valid.items()}
-    paths = {field.name for field in fields(kind) if field.type == "Path"}
-    return kind(**{name: environment.resolve(value) if name in paths else value for name, value in values.items()})
+    for field in fields(kind):
+        if field.type in ("Path", "Path | None") and values[field.name] is not None:
+            values[field.name] = environment.resolve(values[field.name])
+        elif field.type == "list[Path]":
+            values[field.name] = [environment.resolve(path) for path in values[field.name]]
+    return kind(**values)
+
+
+def _broken_rule(error: JsonSchemaValueException) -> str:
+    """Field, value and rule; for the whole object the rule names the field, and the value would only hide it."""
+    field = error.name.removeprefix("data").lstrip(".")
+    rule = error.message.removeprefix(error.name).strip()
+    return f"field {field} is {json.dumps(error.value)}; it {rule}." if field else f"it {rule}."
 
 
 def _snake(name: str) -> str:

@@ -1,50 +1,64 @@
-"""The preference file: one JSON line a row, checked against the generated contract."""
+"""The preference file: one JSON line a row, read by number and checked against the generated contract."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
+import zlib
 from pathlib import Path
 
 import fastjsonschema
 
 from .contract import validator
 from .errors import LongPOError
+from .row_index import RowIndex, index_rows
 
 
 class PreferenceFile:
-    """Rows by number. Only the line offsets stay in memory: at 512K tokens a row, the file does not fit there."""
+    """Rows by number. Only their index stays in memory: at 512K tokens a row, the file does not fit there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, index: RowIndex | None = None) -> None:
+        """``index`` as another rank has made it: one that reads the whole file is enough."""
         self._path = path
-        if not path.is_file():
-            raise LongPOError(2, "ROWS_MISSING", f"rows: {path} is not a file; give a preference file (JSON lines).")
-        digest = hashlib.sha256()
-        self._offsets: list[tuple[int, int, int]] = []
-        with path.open("rb") as lines:
-            offset = 0
-            for number, line in enumerate(lines, start=1):
-                digest.update(line)
-                if line.strip():
-                    self._offsets.append((offset, len(line), number))
-                offset += len(line)
-        self.digest = f"sha256:{digest.hexdigest()}"
-        if not self._offsets:
-            raise LongPOError(4, "ROWS_EMPTY", f"{path} has no rows; generate preference data first.")
+        self.index = index or index_rows(path)
+
+    @property
+    def digest(self) -> str:
+        return self.index.digest
 
     def __len__(self) -> int:
-        return len(self._offsets)
+        return len(self.index)
 
-    def __getitem__(self, index: int) -> dict:
-        offset, length, number = self._offsets[index]
-        with self._path.open("rb") as file:
-            file.seek(offset)
-            line = file.read(length)
-        return _parse_row(line, f"{self._path}:{number}")
+    def __getitem__(self, row: int) -> dict:
+        return _parse_row(self.text(row), f"{self._path}:{self.line(row)}")
 
-    def line(self, index: int) -> int:
+    def line(self, row: int) -> int:
         """Line number of a row, as an editor shows it."""
-        return self._offsets[index][2]
+        return self.index.line(row)
+
+    def text(self, row: int) -> bytes:
+        """The line of a row. Raises ROWS_CHANGED where the file is no longer the one that was indexed."""
+        start, stop = self.index.span(row)
+        try:
+            with self._path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                file.seek(start)
+                line = file.readline(stop - start)
+        except FileNotFoundError as error:
+            raise self._changed(row, "the file is gone") from error
+        if size != self.index.size:
+            raise self._changed(row, f"the file had {self.index.size} bytes and has {size}")
+        if zlib.crc32(line.removesuffix(b"\n")) != self.index.checksums[row]:
+            raise self._changed(row, "its bytes are others")
+        return line
+
+    def _changed(self, row: int, how: str) -> LongPOError:
+        return LongPOError(
+            4,
+            "ROWS_CHANGED",
+            f"{self._path}:{self.line(row)}: changed since the run began ({how}); put the file back, or remove the "
+            "stage's folder to train on the new one.",
+        )
 
 
 def _parse_row(line: bytes, place: str) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 DONE = 0
+FAILED = 1
 CONFIG = 2
 DOES_NOT_FIT = 3
 MISMATCH = 4

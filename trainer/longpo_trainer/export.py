@@ -17,12 +17,14 @@ import torch
 from torch import Tensor
 from transformers import PretrainedConfig
 
-from .errors import LongPOError
+from .errors import FAILED, LongPOError
+from .log import log
 from .manifest import verify_folder, write_manifest
 from .model import Policy
 from .process_group import World
 from .report import Reporter
 from .tokens import TOKENIZER_FILES
+from .update_kept import UpdateKept
 
 DTYPES = {"f32": (torch.float32, "F32", "float32"), "bf16": (torch.bfloat16, "BF16", "bfloat16")}
 """Of an export: torch's, safetensors' and transformers' names."""
@@ -60,8 +62,16 @@ def export_folder(
         return found
     temporary = folder.with_name(f"{folder.name}.tmp")
     world.from_rank_zero(lambda: _prepare(temporary, base, dtype, config))
-    _write_weights(temporary / "model.safetensors", dtype, policy, world, reporter)
-    return world.from_rank_zero(lambda: _publish(temporary, folder, dtype, publication))
+    kept = UpdateKept(base)
+    try:
+        _write_weights(temporary / "model.safetensors", dtype, policy, kept, world, reporter)
+        return world.from_rank_zero(lambda: _publish(temporary, folder, dtype, publication, kept.figures()))
+    except OSError as error:
+        raise LongPOError(
+            FAILED,
+            "EXPORT_NOT_WRITTEN",
+            f"{temporary}: {error}. Give the volume room for it; started again, only the export is made again.",
+        ) from error
 
 
 def published_digest(folder: Path) -> str | None:
@@ -108,7 +118,7 @@ def _config_json(stated: dict, dtype: str, config: PretrainedConfig) -> dict:
     return changed
 
 
-def _write_weights(path: Path, dtype: str, policy: Policy, world: World, reporter: Reporter) -> None:
+def _write_weights(path: Path, dtype: str, policy: Policy, kept: UpdateKept, world: World, reporter: Reporter) -> None:
     """One safetensors file, written as it is gathered: safetensors' own writer wants all weights in memory at once."""
     torch_dtype = DTYPES[dtype][0]
     weights = sorted((name.removeprefix("causal_lm."), p) for name, p in policy.named_parameters())
@@ -119,9 +129,11 @@ def _write_weights(path: Path, dtype: str, policy: Policy, world: World, reporte
         if file:
             file.write(header)
         done = 0
-        for _, parameter in weights:
+        for name, parameter in weights:
+            world.progress.moved()
             whole = parameter.detach().full_tensor()
             if file:
+                kept.add(name, whole, torch_dtype)
                 done += file.write(_bytes(whole.to(torch_dtype)))
                 reporter.progress("export", done, total, "bytes")
     finally:
@@ -147,7 +159,7 @@ def _bytes(weight: Tensor) -> memoryview:
     return memoryview(weight.cpu().contiguous().view(torch.uint8).reshape(-1).numpy())
 
 
-def _publish(temporary: Path, folder: Path, dtype: str, publication: Publication) -> str:
+def _publish(temporary: Path, folder: Path, dtype: str, publication: Publication, update_kept: dict[str, float]) -> str:
     manifest = write_manifest(
         temporary,
         training=publication.training,
@@ -156,9 +168,10 @@ def _publish(temporary: Path, folder: Path, dtype: str, publication: Publication
         context_length=publication.context_length,
         dtype=dtype,
         base_model_digest=publication.base_model_digest,
-        metrics=publication.metrics,
+        metrics=publication.metrics | update_kept,
     )
     if folder.exists():
         _set_aside(folder, "replaced")
     temporary.rename(folder)
+    log("exported", role="train", stage=publication.stage, path=str(folder), dtype=dtype, **update_kept)
     return manifest["digest"]

@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
+from contextlib import closing
 from pathlib import Path
 
 from .config import load_fetch_config
 from .environment import PodEnvironment
-from .errors import CONFIG, TRY_AGAIN, LongPOError
+from .errors import CONFIG, LongPOError
+from .hub import download, parse_hub_uri
 from .log import log
 from .manifest import MANIFEST, model_digest, model_files, verify_folder
 from .model_folder import check_model_folder
 from .report import Reporter
 
-HUB = re.compile(r"^hf://(?P<repository>[^/]+/[^@]+)(?:@(?P<revision>.+))?$")
-PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
-
 
 def fetch(environment: PodEnvironment) -> dict[str, object]:
     config = load_fetch_config(environment)
-    hub = HUB.match(config.uri)
-    if hub:
-        folder = config.destination
-        _download(hub["repository"], hub["revision"], folder, environment.hf_token)
-    else:
-        folder = environment.resolve(config.uri)
-    facts = check_model_folder(folder)
-    reporter = Reporter(environment, "fetch", "", 1)
-    digest = _digest(folder, reporter)
-    reporter.close()
-    log("model checked", path=str(folder), digest=digest)
+    model = parse_hub_uri(config.uri)
+    with closing(Reporter(environment, "fetch", "", 1)) as reporter:
+        if model is None:
+            folder = _local_folder(environment, config.uri)
+        else:
+            folder = config.destination
+
+            def on_progress(done: float, total: float) -> None:
+                reporter.progress("fetch", done, total, "bytes")
+
+            download(model, folder, environment.hf_token, lambda: _is_whole(folder), on_progress)
+        facts = check_model_folder(folder)
+        digest = _digest(folder, reporter)
+    log("model checked", role="fetch", path=str(folder), digest=digest)
     return {"path": environment.relative(folder), "digest": digest, "model": facts}
+
+
+def _local_folder(environment: PodEnvironment, uri: str) -> Path:
+    if "://" in uri and not uri.startswith("pvc://"):
+        raise LongPOError(
+            CONFIG,
+            "URI_INVALID",
+            f"{uri}: write hf://org/name[@revision], pvc://<claim>/<path> or an absolute path.",
+        )
+    return environment.resolve(uri)
+
+
+def _is_whole(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    try:
+        check_model_folder(folder)
+    except LongPOError as error:
+        # A model that we do not support would come down the same a second time.
+        return error.code == "MODEL_UNSUPPORTED"
+    return True
 
 
 def _digest(folder: Path, reporter: Reporter) -> str:
@@ -47,29 +67,3 @@ def _digest(folder: Path, reporter: Reporter) -> str:
     if (folder / MANIFEST).is_file():
         return verify_folder(folder, on_bytes)["digest"]
     return model_digest(folder, on_bytes)
-
-
-def _download(repository: str, revision: str | None, folder: Path, token: str | None) -> None:
-    """The folder appears whole, under the name of its revision, or not at all."""
-    if folder.is_dir():
-        return
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
-
-    temporary = folder.with_name(f"{folder.name}.tmp-{os.getpid()}")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
-    named = f"hf://{repository}@{revision or 'main'}"
-    try:
-        snapshot_download(repository, revision=revision, local_dir=temporary, allow_patterns=PATTERNS, token=token)
-        shutil.rmtree(temporary / ".cache", ignore_errors=True)
-        os.rename(temporary, folder)
-    except GatedRepoError as error:
-        raise LongPOError(CONFIG, "HUB_UNAUTHORIZED", f"{named}: access is gated; set HF_TOKEN.") from error
-    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise LongPOError(
-            CONFIG, "MODEL_NOT_FOUND", f"{named}: no such repository or revision, or HF_TOKEN may not read it."
-        ) from error
-    except OSError as error:  # requests' and httpx' connection errors too, as huggingface_hub raises them
-        raise LongPOError(TRY_AGAIN, "HUB_UNREACHABLE", f"{named}: {error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

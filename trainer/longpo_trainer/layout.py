@@ -7,13 +7,13 @@ per position, because the last prompt token predicts two tokens: the first of ea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-CHOSEN, REJECTED, NLL = 0, 1, 2
-"""Columns of ``PackedRow.weights``."""
+CHOSEN, REJECTED, NLL = 0, 1, -1
+"""Columns of ``PackedRow.weights``: a pair of them for each preference term, and the NLL as the last."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,20 @@ class Branch:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def turns(self) -> Tensor:
+        """[tokens] the answer that a token belongs to, or the last one before it: a question stands between any two."""
+        before = torch.cat((self.written.new_zeros(1), self.written[:-1]))
+        return (self.written & ~before).cumsum(0) - 1
+
+
+NO_BRANCH = Branch(torch.empty(0, dtype=torch.long), torch.empty(0, dtype=torch.bool))
+"""In the place of a rejected branch that a method does not look at."""
+
 
 @dataclass(frozen=True)
 class PackedRow:
-    """A row, or one rank's slice of it; ``branches`` always describes the whole row."""
+    """A row, or one rank's slice of it; ``branches`` and ``nll_tokens`` always describe the whole row."""
 
     input_ids: Tensor
     position_ids: Tensor
@@ -39,23 +49,19 @@ class PackedRow:
     """Of each prediction: the index in ``input_ids`` of the token that predicts."""
     targets: Tensor
     weights: Tensor
-    """Of each prediction, one column each for the chosen sum, the rejected sum and the NLL sum."""
-
-    @property
-    def nll_tokens(self) -> int:
-        """Every token of prompt and chosen branch is predicted, except the first."""
-        prompt, chosen, _ = self.branches
-        return prompt + chosen - 1
+    """[predictions, 2 x terms + 1]: chosen and rejected sum of each preference term, then the NLL sum."""
+    nll_tokens: int
+    """Predictions that the NLL is the mean of."""
 
     def shard(self, rank: int, degree: int) -> PackedRow:
         """The contiguous slice of one sequence-parallel rank, with the predictions its positions make."""
         length = len(self.input_ids) // degree
         start = rank * length
         mine = (self.positions >= start) & (self.positions < start + length)
-        return PackedRow(
+        return replace(
+            self,
             input_ids=self.input_ids[start : start + length],
             position_ids=self.position_ids[start : start + length],
-            branches=self.branches,
             positions=self.positions[mine] - start,
             targets=self.targets[mine],
             weights=self.weights[mine],
@@ -63,37 +69,47 @@ class PackedRow:
 
     def to(self, device: torch.device) -> PackedRow:
         """The same row on a device."""
-        return PackedRow(
+        return replace(
+            self,
             input_ids=self.input_ids.to(device),
             position_ids=self.position_ids.to(device),
-            branches=self.branches,
             positions=self.positions.to(device),
             targets=self.targets.to(device),
             weights=self.weights.to(device),
         )
 
-    def answers_only(self) -> PackedRow:
+    def without_nll(self) -> PackedRow:
         """The same row without its NLL predictions: a reference needs the answers, and the head is the dear part."""
-        weights = self.weights.clone()
-        weights[:, NLL] = 0
+        return self._with_nll(torch.zeros(len(self.weights)))
+
+    def with_nll_of_answers(self) -> PackedRow:
+        """The same row with an NLL of the chosen answers' own tokens only, without the prompt and the questions."""
+        return self._with_nll(self.weights[:, CHOSEN:NLL:2].sum(dim=1))
+
+    def _with_nll(self, column: Tensor) -> PackedRow:
+        weights = torch.cat((self.weights[:, :NLL], column[:, None]), dim=1)
         kept = weights.any(dim=1)
-        return PackedRow(
-            input_ids=self.input_ids,
-            position_ids=self.position_ids,
-            branches=self.branches,
+        return replace(
+            self,
             positions=self.positions[kept],
             targets=self.targets[kept],
             weights=weights[kept],
+            nll_tokens=int(column.sum()),
         )
 
 
-def pack(prompt: Tensor, chosen: Branch, rejected: Branch, degree: int = 1) -> PackedRow:
-    """Packs one example and pads it to a multiple of the sequence-parallel degree; pads predict nothing."""
+def pack(prompt: Tensor, chosen: Branch, rejected: Branch, degree: int = 1, per_turn: bool = False) -> PackedRow:
+    """Packs one example and pads it to a multiple of the sequence-parallel degree; pads predict nothing.
+
+    All answers of a branch share one sum, their joint log-prob, or have one for each turn.
+    """
     p, c, r = len(prompt), len(chosen), len(rejected)
     ids = torch.cat((prompt, chosen.ids, rejected.ids))
     positions = torch.cat((torch.arange(p + c), torch.arange(p, p + r)))
     pad = -len(ids) % degree
-    trunk, branch = _trunk_predictions(ids, chosen, p), _rejected_predictions(rejected, p, c)
+    terms = _turn_count(chosen, rejected) if per_turn else 1
+    trunk = _trunk_predictions(ids, chosen, p, terms)
+    branch = _rejected_predictions(rejected, p, c, terms)
     return PackedRow(
         input_ids=torch.cat((ids, ids.new_zeros(pad))),
         position_ids=torch.cat((positions, positions.new_zeros(pad))),
@@ -101,22 +117,38 @@ def pack(prompt: Tensor, chosen: Branch, rejected: Branch, degree: int = 1) -> P
         positions=torch.cat((trunk[0], branch[0])),
         targets=torch.cat((trunk[1], branch[1])),
         weights=torch.cat((trunk[2], branch[2])),
+        nll_tokens=p + c - 1,
     )
 
 
-def _trunk_predictions(ids: Tensor, chosen: Branch, p: int) -> tuple[Tensor, Tensor, Tensor]:
+def _turn_count(chosen: Branch, rejected: Branch) -> int:
+    """Answers of a branch; both have as many, unless the rejected branch is left out."""
+    counts = {int(branch.turns[branch.written].max()) + 1 for branch in (chosen, rejected) if len(branch)}
+    if len(counts) != 1:
+        raise ValueError(f"the two branches have {counts} answers; a term for each turn pairs them")
+    return counts.pop()
+
+
+def _answer_weights(branch: Branch, column: int, terms: int) -> Tensor:
+    """[tokens, 2 x terms + 1]: 1 for each token of an answer, in ``column`` of its term."""
+    weights = torch.zeros(len(branch), 2 * terms + 1)
+    written = branch.written.nonzero()[:, 0]
+    term = branch.turns[written] if terms > 1 else torch.zeros_like(written)
+    weights[written, 2 * term + column] = 1
+    return weights
+
+
+def _trunk_predictions(ids: Tensor, chosen: Branch, p: int, terms: int) -> tuple[Tensor, Tensor, Tensor]:
     """Prompt and chosen branch: each token predicts the next."""
     last = p + len(chosen) - 1
-    weights = torch.zeros(last, 3)
+    weights = torch.cat((torch.zeros(p - 1, 2 * terms + 1), _answer_weights(chosen, CHOSEN, terms)))
     weights[:, NLL] = 1
-    weights[p - 1 :, CHOSEN] = chosen.written.float()
     return torch.arange(last), ids[1 : last + 1], weights
 
 
-def _rejected_predictions(rejected: Branch, p: int, c: int) -> tuple[Tensor, Tensor, Tensor]:
+def _rejected_predictions(rejected: Branch, p: int, c: int, terms: int) -> tuple[Tensor, Tensor, Tensor]:
     """Rejected branch: its first token is predicted by the last prompt token. Only its answers weigh anything."""
-    positions = torch.cat((torch.tensor([p - 1]), torch.arange(p + c, p + c + len(rejected) - 1)))
-    weights = torch.zeros(len(rejected), 3)
-    weights[:, REJECTED] = 1
+    positions = torch.arange(p + c - 1, p + c + len(rejected) - 1)
+    positions[:1] = p - 1
     written = rejected.written
-    return positions[written], rejected.ids[written], weights[written]
+    return positions[written], rejected.ids[written], _answer_weights(rejected, REJECTED, terms)[written]

@@ -7,6 +7,13 @@ import sys
 from datetime import UTC, datetime
 
 
-def log(msg: str, **values: object) -> None:
-    line = {"ts": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": "info", "msg": msg, **values}
+def log(msg: str, *, role: str, stage: str = "", level: str = "info", **values: object) -> None:
+    line = {
+        "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "level": level,
+        "msg": msg,
+        "role": role,
+        "stage": stage,
+        **values,
+    }
     print(json.dumps(line, default=str), file=sys.stdout, flush=True)

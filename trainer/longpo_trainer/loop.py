@@ -14,17 +14,18 @@ from torch import Tensor
 from .config import TrainConfig
 from .data import PreferenceFile
 from .errors import LongPOError
-from .layout import pack
-from .loss import METRICS, longpo_loss
+from .flops import speed_values
+from .held_out import Evaluation
+from .loss import METRICS
 from .metrics import MetricsLog
+from .micro_step import COUNTED, MicroStep
 from .model import Policy
+from .non_finite import NonFiniteSteps, RowMetrics, finite_only
 from .optimizer import clip_to_norm, learning_rate_factor, set_learning_rate
 from .process_group import World
 from .report import Reporter
-from .schedule import Schedule, Turn, micro_steps
+from .schedule import Schedule, micro_steps
 from .step_checkpoint import StepCheckpoints
-from .tokens import Encoder
-from .ulysses import sequence_sum
 
 
 @dataclass
@@ -48,81 +49,97 @@ class Loop:
     policy: Policy
     optimizer: torch.optim.Optimizer
     rows: PreferenceFile
-    encoder: Encoder
-    reference: Tensor
+    micro_step: MicroStep
+    evaluation: Evaluation
     schedule: Schedule
     checkpoints: StepCheckpoints
+    non_finite: NonFiniteSteps
     log: MetricsLog | None
     """Of rank 0."""
     reporter: Reporter
     stop: Callable[[], bool]
 
     def run(self, done: int, metrics: dict[str, float]) -> tuple[dict[str, float], Speed]:
-        """Runs from ``done`` steps to the last and gives the metrics of the last step."""
-        speed, saved = Speed(), done
+        """Runs from ``done`` steps to the last and gives the metrics of the last step that trained."""
+        speed = Speed()
+        self._evaluate(done, metrics)
         for step in range(done, self.schedule.steps):
-            values = self._step(step, metrics, saved)
+            self.world.progress.enter(f"step {step + 1}")
+            values = self._step(step, metrics)
             speed.tokens += int(values["tokens"])
             speed.seconds += values["seconds"]
-            metrics = values
+            metrics = {**metrics, **values}
             last = step + 1 == self.schedule.steps
             if last or (step + 1) % self.config.logging_steps == 0:
-                self._write(step + 1, metrics, speed)
+                self._write(step + 1, values, speed)
             if last or (step + 1) % self.config.save_steps == 0:
-                self.checkpoints.save(step + 1, metrics, self.policy, self.optimizer)
-                saved = step + 1
+                self._save(step + 1, metrics)
+            self._evaluate(step + 1, metrics)
+        # An export needs no step checkpoint: that the last one failed is no reason to lose the run.
+        self.checkpoints.wait(give_up=False)
+        if "loss" not in metrics:
+            raise LongPOError(70, "NON_FINITE_LOSS", "every step was left out: no loss is finite; see non-finite/.")
         return metrics, speed
 
-    def _step(self, step: int, before: dict[str, float], saved: int) -> dict[str, float]:
+    def _step(self, step: int, before: dict[str, float]) -> dict[str, float]:
         started = time.monotonic()
+        self.policy.traffic.take()  # of an evaluation before it
         rows = self.schedule.rows_of(step)
-        sums = torch.zeros(len(METRICS) + 1, dtype=torch.float64, device=self.world.device)
-        for turn in micro_steps(rows, self.world.data_rank, self.world.data_parallel):
-            if self.world.any_rank(self.stop()):
-                self._preempt(step, before, saved)
-            sums += self._micro_step(turn)
-        means = dict(zip((*METRICS, "tokens"), (self.world.sum_over_data(sums) / len(rows)).tolist(), strict=True))
+        sums, mine = self._gradient(step, rows, before)
+        means = dict(zip(COUNTED, (self.world.sum_over_data(sums) / len(rows)).tolist(), strict=True))
         norm = clip_to_norm(self.policy.parameters(), self.config.max_grad_norm)
-        if not (math.isfinite(means["loss"]) and math.isfinite(norm)):
-            raise LongPOError(
-                70,
-                "NON_FINITE_LOSS",
-                f"step {step + 1}: loss {means['loss']}, gradient norm {norm}, "
-                f"rows {sorted(self.rows.line(r) for r in rows)} "
-                f"(line numbers of {self.config.rows}); look at these rows, or lower learningRate.",
-            )
         rate = self._learning_rate(step)
-        set_learning_rate(self.optimizer, rate)
-        self.optimizer.step()
+        tokens, flops = (round(means.pop(name) * len(rows)) for name in ("tokens", "flops"))
+        values = {**means, "grad_norm": norm, "learning_rate": rate, "tokens": tokens}
+        left_out = self.world.any_rank(not (math.isfinite(means["loss"]) and math.isfinite(norm)))
+        if left_out:
+            self.non_finite.leave_out(step + 1, values, mine)
+            values = finite_only(values)
+        else:
+            self.non_finite.finite()
+            set_learning_rate(self.optimizer, rate)
+            self.optimizer.step()
         self.optimizer.zero_grad()
         seconds = time.monotonic() - started
-        tokens = round(means.pop("tokens") * len(rows))
         return {
-            **means,
-            "grad_norm": norm,
-            "learning_rate": rate,
-            "tokens": tokens,
+            **values,
+            "skipped_steps": before.get("skipped_steps", 0) + left_out,
             "tokens_per_second": tokens / seconds,
+            **speed_values(flops, seconds, self.world.size, self.config.dtype, self.world.device),
             "seconds": seconds,
+            "exchange/bytes": self.world.maximum(self.policy.traffic.take()),
             "peak_memory_bytes": self.world.maximum(peak_memory_bytes(self.world.device)),
         }
 
-    def _micro_step(self, turn: Turn) -> Tensor:
-        """Gradient of one row; its metrics and token count. Reduced at once: gradients that wait are not sharded."""
-        example = self.encoder.policy_example(self.rows[turn.row])
-        row = pack(example.prompt, example.chosen, example.rejected, self.world.sequence_parallel)
-        shard = row.shard(self.world.sequence_rank, self.world.sequence_parallel).to(self.world.device)
-        sums = sequence_sum(self.policy(shard, self.world.sequence_group), self.world.sequence_group)
-        loss, metrics = longpo_loss(
-            sums,
-            row.nll_tokens,
-            self.reference[turn.row].to(sums),
-            self.config.beta,
-            self.config.lambda_,
-        )
-        (loss * turn.weight).backward()
-        counted = torch.cat((metrics.double(), metrics.new_tensor([example.tokens], dtype=torch.float64)))
-        return counted if turn.weight else torch.zeros_like(counted)
+    def _gradient(self, step: int, rows: list[int], before: dict[str, float]) -> tuple[Tensor, RowMetrics]:
+        """Of the rows that are this rank's: the sums of COUNTED, and COUNTED of each."""
+        sums = torch.zeros(len(COUNTED), dtype=torch.float64, device=self.world.device)
+        mine: dict[int, Tensor] = {}
+        for turn in micro_steps(rows, self.world.data_rank, self.world.data_parallel):
+            if self.world.any_rank(self.stop()):
+                self._preempt(step, before)
+            counted = self.micro_step.train(turn.row, turn.weight)
+            sums += counted
+            if turn.weight:
+                mine[turn.row] = counted
+        return sums, {row: dict(zip(COUNTED, counted.tolist(), strict=True)) for row, counted in mine.items()}
+
+    def _save(self, step: int, metrics: dict[str, float]) -> None:
+        """Refuses weights that the update itself has broken: every resume would begin with them."""
+        shards = [parameter.detach().to_local() for parameter in self.policy.parameters()]
+        if self.world.any_rank(not all(shard.isfinite().all() for shard in shards)):
+            raise LongPOError(
+                70,
+                "NON_FINITE_WEIGHTS",
+                f"after step {step} the weights are not finite, so they are not saved: lower learningRate; "
+                f"started again, the run goes on after step {self.checkpoints.saved}.",
+            )
+        self.checkpoints.save(step, metrics, self.policy, self.optimizer)
+
+    def _evaluate(self, step: int, metrics: dict[str, float]) -> None:
+        """Of the finished step, on the held-out rows."""
+        if not self.evaluation.after(step):
+            self._preempt(step, metrics)
 
     def _learning_rate(self, step: int) -> float:
         factor = learning_rate_factor(
@@ -130,17 +147,23 @@ class Loop:
         )
         return self.config.learning_rate * factor
 
-    def _preempt(self, step: int, metrics: dict[str, float], saved: int) -> None:
+    def _preempt(self, step: int, metrics: dict[str, float]) -> None:
         """Gives up the unfinished step; the weights are still those of the last finished one."""
-        if step > saved:
+        self.checkpoints.wait(give_up=False)
+        if step > self.checkpoints.saved:
             self.optimizer.zero_grad()
-            self.checkpoints.save(step, metrics, self.policy, self.optimizer)
-        raise LongPOError(75, "PREEMPTED", f"stopped after step {step} of {self.schedule.steps}, which is saved.")
+            self._save(step, metrics)
+            self.checkpoints.wait(give_up=False)
+        raise LongPOError(
+            75,
+            "PREEMPTED",
+            f"stopped after step {step} of {self.schedule.steps}; the run goes on after step {self.checkpoints.saved}.",
+        )
 
     def _write(self, step: int, metrics: dict[str, float], speed: Speed) -> None:
         if self.log is None:
             return
-        self.log.write(step, metrics)
+        self.log.write(step, {**metrics, **self.checkpoints.figures()})
         self.reporter.progress(
             "train",
             step,
@@ -148,7 +171,8 @@ class Loop:
             "steps",
             tokens_per_second=speed.tokens_per_second,
             eta_seconds=metrics["seconds"] * (self.schedule.steps - step),
-            metrics={name: metrics[name] for name in (*METRICS, "grad_norm", "learning_rate")},
+            metrics={name: metrics[name] for name in (*METRICS, "grad_norm", "learning_rate") if name in metrics}
+            | self.evaluation.progress(),
         )
 
 

@@ -24,32 +24,38 @@ LOGITS_BYTES = {"cpu": 1 << 26, "cuda": 1 << 28}
 """Of one chunk of f32 logits; larger chunks gain nothing on the device."""
 
 
-def longpo_loss(sums: Tensor, nll_tokens: int, reference: Tensor, beta: float, lambda_: float) -> tuple[Tensor, Tensor]:
-    """Loss of one row, and the values of METRICS.
+def longpo_loss(
+    sums: Tensor,
+    nll_tokens: int,
+    reference: Tensor | None,
+    beta: float,
+    lambda_: float,
+    nll_weight: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """Loss of one row, lambda x preference + nll_weight x NLL, and the values of METRICS.
 
-    ``sums`` holds the chosen, rejected and prompt + chosen log-prob sums of the policy on the long context,
-    ``reference`` the chosen and rejected sums of the reference on the short chunks, over all turns. The joint
-    log-prob of a dialogue is one sum, so a row has one logistic loss however many turns it has.
+    ``sums`` [2 x terms + 1] are the policy's log-prob sums on the long context, in the columns of PackedRow.weights;
+    ``reference`` [terms, 2] are the chosen and rejected sums of the reference. As released, a row has one term, the
+    joint log-prob of all its turns; else one for each turn, and the preference, the rewards and the log-probs are
+    their means. Without a reference there is no preference: it is 0, and so are the rewards.
     """
-    rewards = beta * (sums[: REJECTED + 1] - reference)
-    margin = rewards[CHOSEN] - rewards[REJECTED]
-    preference = -F.logsigmoid(margin)
+    log_probs = sums[:NLL].view(-1, 2)
     nll = -sums[NLL] / nll_tokens
-    loss = lambda_ * preference + nll
-    metrics = torch.stack(
-        (
-            loss,
-            preference,
-            nll,
-            rewards[CHOSEN],
-            rewards[REJECTED],
-            margin,
-            (margin > 0).to(margin.dtype),
-            sums[CHOSEN],
-            sums[REJECTED],
-        )
+    if reference is None:
+        rewards, margins = torch.zeros_like(log_probs), sums.new_zeros(len(log_probs))
+        preference = sums.new_zeros(())
+    else:
+        rewards = beta * (log_probs - reference.view(-1, 2))
+        margins = rewards[:, CHOSEN] - rewards[:, REJECTED]
+        preference = -F.logsigmoid(margins).mean()
+    loss = lambda_ * preference + nll_weight * nll
+    means = (
+        *rewards.mean(dim=0),
+        margins.mean(),
+        (margins > 0).to(margins.dtype).mean(),
+        *log_probs.mean(dim=0),
     )
-    return loss, metrics.detach()
+    return loss, torch.stack((loss, preference, nll, *means)).detach()
 
 
 def chunk_tokens(vocabulary: int, device_type: str) -> int:

@@ -2,8 +2,8 @@
 
 Format: api/src/checkpoint-manifest.ts. The digest of a folder is SHA-256 over the lines "<sha256>  <path>\\n" of its
 files, sorted by path. For a model folder without a manifest the files are those that decide what the model says, at
-the top level: *.json (but longpo-*.json), *.safetensors, *.jinja, *.model, *.txt; server/src/model/digest.ts has the
-same list.
+the top level: *.json (but longpo-*.json), *.safetensors, *.jinja, *.model, *.txt, and no hidden ones;
+server/src/model/digest.ts has the same list.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .contract import validator
 from .errors import MISMATCH, LongPOError
 
 MANIFEST = "longpo-checkpoint.json"
+TEMPORARY = f".{MANIFEST}.tmp"
 MODEL_SUFFIXES = (".json", ".safetensors", ".jinja", ".model", ".txt")
 BLOCK_BYTES = 1 << 20
 
@@ -51,8 +52,13 @@ def model_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.is_file() and path.suffix in MODEL_SUFFIXES and not path.name.startswith(("longpo-", "."))
+        if path.is_file() and path.suffix in MODEL_SUFFIXES and not path.name.startswith(".") and not _is_ours(path)
     )
+
+
+def _is_ours(path: Path) -> bool:
+    """About a model, not of it."""
+    return path.name.startswith("longpo-") and path.suffix == ".json"
 
 
 def model_digest(folder: Path, on_bytes: OnBytes = ignore_bytes) -> str:
@@ -72,8 +78,8 @@ def write_manifest(
 ) -> dict:
     """Hashes and fsyncs every file of the folder, then writes the manifest, whole or not at all."""
     files = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST):
-        _fsync(path)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (MANIFEST, TEMPORARY)):
+        sync_to_disk(path)
         files.append(
             {"path": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
         )
@@ -93,11 +99,13 @@ def write_manifest(
         "trainerVersion": __version__,
     }
     validator("checkpoint-manifest")(manifest)
-    temporary = folder / f".{MANIFEST}.tmp"
+    for path in [path for path in folder.rglob("*") if path.is_dir()]:
+        sync_to_disk(path)
+    temporary = folder / TEMPORARY
     temporary.write_text(json.dumps(manifest, indent=2) + "\n")
-    _fsync(temporary)
+    sync_to_disk(temporary)
     temporary.rename(folder / MANIFEST)
-    _fsync(folder)
+    sync_to_disk(folder)
     return manifest
 
 
@@ -137,7 +145,8 @@ def verify_folder(folder: Path, on_bytes: OnBytes = ignore_bytes) -> dict:
     return manifest
 
 
-def _fsync(path: Path) -> None:
+def sync_to_disk(path: Path) -> None:
+    """A file's bytes, or the names in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,42 +1,55 @@
-"""metrics.jsonl: one JSON line per logged step, and the same numbers to tensorboard or wandb where asked for."""
+"""metrics.jsonl: one JSON line per logged step and one per evaluation, and the same numbers to further writers."""
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
+import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
-from .errors import LongPOError
+from .log import log
+from .writers import Writer
 
 METRICS_FILE = "metrics.jsonl"
 
 
-class Writer(Protocol):
-    """A further place for the metrics of a step."""
-
-    def write(self, step: int, values: dict[str, float]) -> None: ...
-
-    def close(self) -> None: ...
-
-
 class MetricsLog:
-    """Appends the lines of rank 0. Lines after the step that training resumes from are dropped: they come again."""
+    """Appends the lines of rank 0. Lines after the step that training resumes from are dropped: they come again.
+
+    A line is ``{"step": 50, name: number, ...}``; a number that is not finite is null, which JSON has a word for.
+    """
 
     def __init__(self, directory: Path, resumed_step: int, writers: list[Writer]) -> None:
         self._path = directory / METRICS_FILE
-        self._writers = writers
-        kept = [line for line in _lines(self._path) if line["step"] <= resumed_step]
+        self._writers = list(writers)
+        self._kept = [line for line in _lines(self._path) if line["step"] <= resumed_step]
         temporary = self._path.with_suffix(".tmp")
-        temporary.write_text("".join(f"{json.dumps(line)}\n" for line in kept))
+        temporary.write_text("".join(f"{json.dumps(line)}\n" for line in self._kept))
         temporary.rename(self._path)
+        for writer in writers:
+            writer.start(resumed_step)
 
-    def write(self, step: int, values: dict[str, float]) -> None:
-        with self._path.open("a") as file:
-            file.write(f"{json.dumps({'step': step, **values})}\n")
-        for writer in self._writers:
-            writer.write(step, values)
+    def newest(self, name: str) -> tuple[int, dict[str, float]] | None:
+        """Step and values of the last line with this name that was there before this process."""
+        for line in reversed(self._kept):
+            if name in line:
+                values = {key: math.nan if value is None else value for key, value in line.items() if key != "step"}
+                return line["step"], values
+        return None
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        try:
+            with self._path.open("a") as file:
+                file.write(f"{json.dumps({'step': step, **finite}, allow_nan=False)}\n")
+        except OSError as error:  # a full disk, which the step checkpoints judge
+            log("metrics not written", role="train", level="warning", step=step, error=str(error))
+        for writer in list(self._writers):
+            try:
+                writer.write(step, values)
+            except Exception as error:  # whatever a package of somebody else raises, a run of days goes on
+                self._writers.remove(writer)
+                log("metrics writer stopped", role="train", level="warning", writer=writer.name, error=repr(error))
 
     def close(self) -> None:
         for writer in self._writers:
@@ -54,52 +67,3 @@ def _lines(path: Path) -> list[dict]:
         except ValueError:
             break
     return lines
-
-
-def build_writers(report_to: str, directory: Path, run: str) -> list[Writer]:
-    """The writer of the ``reportTo`` field; its package is imported only here."""
-    match report_to:
-        case "tensorboard":
-            return [_Tensorboard(directory)]
-        case "wandb":
-            return [_Wandb(directory, run)]
-        case _:
-            return []
-
-
-class _Tensorboard:
-    def __init__(self, directory: Path) -> None:
-        _require("tensorboard")
-        module = importlib.import_module("torch.utils.tensorboard")
-        self._writer = module.SummaryWriter(directory / "tensorboard")
-
-    def write(self, step: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class _Wandb:
-    def __init__(self, directory: Path, run: str) -> None:
-        self._run = _require("wandb").init(
-            project="longpo", id=run.replace("/", "-"), resume="allow", dir=os.fspath(directory)
-        )
-
-    def write(self, step: int, values: dict[str, float]) -> None:
-        self._run.log(values, step=step)
-
-    def close(self) -> None:
-        self._run.finish()
-
-
-def _require(package: str):
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise LongPOError(
-            2,
-            "REPORT_PACKAGE_MISSING",
-            f"reportTo: {package} is not installed; `pip install {package}` in the trainer image, or use none.",
-        ) from error

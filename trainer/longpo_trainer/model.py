@@ -6,9 +6,7 @@ holds the whole model. Master weights are f32 whatever the file holds.
 
 from __future__ import annotations
 
-import copy
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,22 +14,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
-from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
+from .activations import Activations, save_activations
+from .architecture import check_parts
 from .errors import LongPOError
 from .layout import PackedRow
 from .loss import chunk_tokens, token_log_probs
 from .process_group import World
-from .ulysses import ATTENTION
-
-MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
-"""Decoders whose head is hidden @ weight.T and whose layers differ only in what Ulysses attention leaves to them."""
-
-
-@dataclass(frozen=True)
-class Precision:
-    dtype: str
-    gradient_checkpointing: bool
+from .ulysses import ATTENTION, Traffic
 
 
 class Policy(nn.Module):
@@ -41,6 +32,7 @@ class Policy(nn.Module):
     def __init__(self, causal_lm: PreTrainedModel) -> None:
         super().__init__()
         self.causal_lm = causal_lm
+        self.traffic = Traffic()
 
     def forward(self, row: PackedRow, sequence_group: torch.distributed.ProcessGroup | None) -> Tensor:
         """This rank's share of the three sums of PackedRow.weights."""
@@ -50,6 +42,7 @@ class Policy(nn.Module):
             use_cache=False,
             branches=row.branches,
             sequence_group=sequence_group,
+            traffic=self.traffic,
         ).last_hidden_state[0]
         weight = self.causal_lm.get_output_embeddings().weight
         chunk = chunk_tokens(len(weight), weight.device.type)
@@ -62,44 +55,8 @@ class Policy(nn.Module):
         self.causal_lm.get_decoder().rotary_emb = type(rotary)(config=config).to(rotary.inv_freq.device)
 
 
-def read_config(folder: Path) -> PretrainedConfig:
-    """The model's config, refused where this trainer would compute something else than the model does."""
-    if not (folder / "config.json").is_file():
-        raise LongPOError(2, "MODEL_INCOMPLETE", f"{folder} has no config.json; give a Hugging Face model folder.")
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    if config.model_type not in MODEL_TYPES:
-        raise LongPOError(
-            2,
-            "MODEL_UNSUPPORTED",
-            f"{folder}/config.json: model_type {config.model_type!r} is not one of {', '.join(MODEL_TYPES)}.",
-        )
-    layers = set(getattr(config, "layer_types", None) or ["full_attention"])
-    # Mistral has no layer_types: there a window, once set, is on every layer.
-    window = config.model_type == "mistral" and config.sliding_window is not None
-    if layers != {"full_attention"} or window:
-        found = f"sliding_window {config.sliding_window}" if window else f"layer_types {sorted(layers)}"
-        raise LongPOError(
-            2,
-            "ATTENTION_UNSUPPORTED",
-            f"{folder}/config.json: {found}; every layer must be full attention (sliding_window null).",
-        )
-    config.dtype = torch.float32
-    config.attention_dropout = 0.0
-    config.use_cache = False
-    return config
-
-
-def policy_config(config: PretrainedConfig, rope_theta: float | None, context_length: int) -> PretrainedConfig:
-    """The config the policy trains with and is published with."""
-    policy = copy.deepcopy(config)
-    if rope_theta is not None:
-        policy.rope_parameters = {**policy.rope_parameters, "rope_theta": rope_theta}
-    policy.max_position_embeddings = max(policy.max_position_embeddings, context_length)
-    return policy
-
-
-def load_policy(folder: Path, config: PretrainedConfig, precision: Precision, world: World) -> Policy:
-    """The model of a folder, sharded over all ranks."""
+def load_policy(folder: Path, config: PretrainedConfig, dtype: str, activations: Activations, world: World) -> Policy:
+    """The model of a folder, sharded over all ranks; ``dtype`` is bf16 or f32, of the forward and backward pass."""
     if world.sequence_parallel > config.num_attention_heads:
         raise LongPOError(
             2,
@@ -109,25 +66,26 @@ def load_policy(folder: Path, config: PretrainedConfig, precision: Precision, wo
         )
     with torch.device("meta"):
         policy = Policy(AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION))
-    _shard(policy, precision, world)
+    check_parts(policy.causal_lm, folder / "config.json")
+    layers = list(policy.causal_lm.get_decoder().layers)
+    save_activations(policy.causal_lm.get_decoder(), activations, world.device)
+    _shard(policy, layers, dtype, world)
     _fill(policy, folder, world)
     policy.train()
-    if precision.gradient_checkpointing:
-        policy.causal_lm.gradient_checkpointing_enable({"use_reentrant": False})
     return policy
 
 
-def _shard(policy: Policy, precision: Precision, world: World) -> None:
+def _shard(policy: Policy, layers: list[nn.Module], dtype: str, world: World) -> None:
     """Layer by layer from meta to a shard, so that one unsharded layer at a time has memory.
 
     The embeddings stay with the root: the two of a model may be one tensor, which must not belong to two groups.
     """
-    kept = torch.bfloat16 if precision.dtype == "bf16" else torch.float32
+    kept = torch.bfloat16 if dtype == "bf16" else torch.float32
     options = {
         "mesh": world.mesh,
         "mp_policy": MixedPrecisionPolicy(param_dtype=kept, reduce_dtype=torch.float32),
     }
-    for layer in policy.causal_lm.get_decoder().layers:
+    for layer in layers:
         layer.to_empty(device=world.device)
         fully_shard(layer, **options)
     decoder, model = policy.causal_lm.get_decoder(), policy.causal_lm
@@ -136,9 +94,6 @@ def _shard(policy: Policy, precision: Precision, world: World) -> None:
         module.to_empty(device=world.device)
     model.tie_weights()
     decoder.rotary_emb = type(decoder.rotary_emb)(config=model.config).to(world.device)
-    left = [name for name, tensor in (*policy.named_parameters(), *policy.named_buffers()) if tensor.is_meta]
-    if left:
-        raise LongPOError(2, "MODEL_UNSUPPORTED", f"no rule for the tensors {', '.join(left)} of this model.")
     fully_shard(policy, **options)
 
 

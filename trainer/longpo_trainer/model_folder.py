@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 from pathlib import Path
 
 from fastjsonschema import JsonSchemaValueException
 
 from .contract import validator
 from .errors import CONFIG, LongPOError
+from .safetensors_header import StoredTensor, read_header
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
-HEADER_LENGTH_BYTES = 8
 FULL_ATTENTION = "full_attention"
 
 
@@ -25,59 +24,55 @@ def check_model_folder(folder: Path) -> dict[str, object]:
             CONFIG, "MODEL_NOT_FOUND", f"{folder}: no such folder; give a Hugging Face model folder or hf://org/name."
         )
     config = _read_config(folder)
-    _require(folder, "tokenizer.json")
-    _require(folder, "tokenizer_config.json")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        _read_object(folder / name)
     _check_chat_template(folder)
-    tensors: dict[str, list[int]] = {}
-    for path in _weight_files(folder):
-        tensors |= read_header(path)
+    tensors: dict[str, StoredTensor] = {}
+    for path, expected in _weight_files(folder):
+        found = read_header(path)
+        missing = sorted(expected - found.keys())
+        if missing:
+            raise LongPOError(
+                CONFIG, "MODEL_INCOMPLETE", f"{path} lacks the tensor {missing[0]}; download the file again."
+            )
+        tensors |= found
     return _facts(config, tensors)
 
 
-def read_header(path: Path) -> dict[str, list[int]]:
-    """Shapes by tensor name; the data section must be as long as the header says."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        prefix = file.read(HEADER_LENGTH_BYTES)
-        length = struct.unpack("<Q", prefix)[0] if len(prefix) == HEADER_LENGTH_BYTES else 0
-        text = file.read(length) if 0 < length <= size else b""
-    try:
-        header = json.loads(text)
-    except ValueError as error:
-        raise LongPOError(
-            CONFIG, "MODEL_TRUNCATED", f"{path}: its safetensors header cannot be read; download the file again."
-        ) from error
-    header.pop("__metadata__", None)
-    expected = HEADER_LENGTH_BYTES + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    if size != expected:
-        raise LongPOError(
-            CONFIG,
-            "MODEL_TRUNCATED",
-            f"{path} has {size} bytes, its header describes {expected}; download the file again.",
-        )
-    return {name: entry["shape"] for name, entry in header.items()}
-
-
 def _read_config(folder: Path) -> dict:
-    _require(folder, "config.json")
+    path = folder / "config.json"
     try:
-        config = json.loads((folder / "config.json").read_text())
-        config = validator("model-config")(config)
+        config = validator("model-config")(_read_object(path))
     except JsonSchemaValueException as error:
-        raise LongPOError(CONFIG, "MODEL_INVALID", f"{folder / 'config.json'}: {error.message}") from error
-    except ValueError as error:
-        raise LongPOError(CONFIG, "MODEL_INVALID", f"{folder / 'config.json'} is not JSON: {error}") from error
+        raise LongPOError(
+            CONFIG, "MODEL_INVALID", f"{path}: {error.message.replace('data', 'config', 1)}; LongPO needs it."
+        ) from error
     layers = config.get("layer_types") or []
-    # Qwen2 configs name a window that use_sliding_window switches off.
-    windowed = config.get("sliding_window") and config.get("use_sliding_window", True)
-    if windowed or any(layer != FULL_ATTENTION for layer in layers):
+    if _has_window(config) or any(layer != FULL_ATTENTION for layer in layers):
         raise LongPOError(
             CONFIG,
             "MODEL_UNSUPPORTED",
-            f"{folder / 'config.json'}: sliding_window or linear attention layers; LongPO needs full attention in "
-            "every layer, since the exchange gives each rank the whole sequence.",
+            f"{path}: sliding_window or linear attention layers; LongPO needs full attention in every layer, since "
+            "the exchange gives each rank the whole sequence.",
         )
     return config
+
+
+def _has_window(config: dict) -> bool:
+    """Qwen's configs carry a sliding_window that they do not use unless use_sliding_window says so."""
+    unsaid = not config["architectures"][0].startswith("Qwen")
+    return bool(config.get("sliding_window")) and bool(config.get("use_sliding_window", unsaid))
+
+
+def _read_object(path: Path) -> dict:
+    _require(path.parent, path.name)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise LongPOError(CONFIG, "MODEL_INVALID", f"{path} is not JSON: {error}; download the file again.") from error
+    if not isinstance(content, dict):
+        raise LongPOError(CONFIG, "MODEL_INVALID", f"{path} is not a JSON object; download the file again.")
+    return content
 
 
 def _require(folder: Path, name: str) -> None:
@@ -88,7 +83,7 @@ def _require(folder: Path, name: str) -> None:
 def _check_chat_template(folder: Path) -> None:
     if (folder / "chat_template.jinja").is_file():
         return
-    if not json.loads((folder / "tokenizer_config.json").read_text()).get("chat_template"):
+    if not _read_object(folder / "tokenizer_config.json").get("chat_template"):
         raise LongPOError(
             CONFIG,
             "MODEL_INCOMPLETE",
@@ -97,17 +92,23 @@ def _check_chat_template(folder: Path) -> None:
         )
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def _weight_files(folder: Path) -> list[tuple[Path, set[str]]]:
+    """Each file with the tensors that the index promises in it."""
     index = folder / INDEX
-    names = {SINGLE}
+    promised: dict[str, set[str]] = {SINGLE: set()}
     if index.is_file():
-        names = set(json.loads(index.read_text())["weight_map"].values())
-    for name in sorted(names):
+        weight_map = _read_object(index).get("weight_map")
+        if not isinstance(weight_map, dict) or not weight_map:
+            raise LongPOError(CONFIG, "MODEL_INVALID", f"{index} has no weight_map; download the file again.")
+        promised = {}
+        for tensor, name in weight_map.items():
+            promised.setdefault(str(name), set()).add(tensor)
+    for name in sorted(promised):
         _require(folder, name)
-    return [folder / name for name in sorted(names)]
+    return [(folder / name, promised[name]) for name in sorted(promised)]
 
 
-def _facts(config: dict, tensors: dict[str, list[int]]) -> dict[str, object]:
+def _facts(config: dict, tensors: dict[str, StoredTensor]) -> dict[str, object]:
     heads = config["num_attention_heads"]
     rope = config.get("rope_parameters") or {}
     tied = config.get("tie_word_embeddings", False)
@@ -123,6 +124,6 @@ def _facts(config: dict, tensors: dict[str, list[int]]) -> dict[str, object]:
         "maxPositionEmbeddings": config["max_position_embeddings"],
         "ropeTheta": rope.get("rope_theta") or config.get("rope_theta") or 10_000.0,
         "parameters": sum(
-            math.prod(shape) for name, shape in tensors.items() if not (tied and name == "lm_head.weight")
+            math.prod(tensor.shape) for name, tensor in tensors.items() if not (tied and name == "lm_head.weight")
         ),
     }

@@ -1,10 +1,15 @@
-"""The ranks of one training: their device, and the mesh of data-parallel groups x sequence-parallel ranks."""
+"""The ranks of one training: their device, and the mesh of data-parallel groups x sequence-parallel ranks.
+
+Collectives of this file tell the progress that this rank has come and waits; see hang_watch.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -12,9 +17,17 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from .environment import meeting_point, worker_rank, world_size
 from .errors import LongPOError
+from .hang_watch import HangWatch
+from .progress import Progress
 
 T = TypeVar("T")
+OnHang = Callable[[LongPOError], None]
+
+TIMEOUT_SECONDS = 1800
+GRACE_SECONDS = 30
+"""Of a collective's own timeout above that of the hang watch, whose message says more."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +46,33 @@ class World:
     sequence_group: dist.ProcessGroup | None
     """None when one rank holds the whole row."""
     data_group: dist.ProcessGroup
+    timeout_seconds: float = TIMEOUT_SECONDS
+    """Of a collective."""
+    progress: Progress = field(default_factory=Progress)
+
+    def without_sequence_groups(self) -> World:
+        """The same ranks, each a data group of its own: for rows that one rank holds easily."""
+        return replace(
+            self,
+            data_rank=self.rank,
+            data_parallel=self.size,
+            sequence_rank=0,
+            sequence_parallel=1,
+            sequence_group=None,
+            data_group=dist.group.WORLD,
+        )
 
     def any_rank(self, value: bool) -> bool:
         flag = torch.tensor(int(value), device=self.device)
-        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-        return bool(flag)
+        with self.progress.meeting():
+            dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+            return bool(flag)
 
     def maximum(self, value: float) -> float:
         largest = torch.tensor(value, dtype=torch.float64, device=self.device)
-        dist.all_reduce(largest, op=dist.ReduceOp.MAX)
-        return largest.item()
+        with self.progress.meeting():
+            dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+            return largest.item()
 
     def sum_over_data(self, values: Tensor) -> Tensor:
         dist.all_reduce(values, group=self.data_group)
@@ -57,7 +87,8 @@ class World:
             except LongPOError as error:
                 outcome[0] = error
         packed = [_pack(outcome[0])]
-        dist.broadcast_object_list(packed, src=0, device=self.device)
+        with self.progress.meeting():
+            dist.broadcast_object_list(packed, src=0, device=self.device)
         return _unpack(packed[0])
 
     def from_every_rank(self, produce: Callable[[], T]) -> list[T]:
@@ -67,22 +98,48 @@ class World:
         except LongPOError as error:
             mine = _pack(error)
         everything: list[object] = [None] * self.size
-        dist.all_gather_object(everything, mine)
+        with self.progress.meeting():
+            dist.all_gather_object(everything, mine)
         return [_unpack(packed) for packed in everything]
 
 
+def tell_hang(error: LongPOError) -> None:
+    print(f"{error.code}: {error.message}", file=sys.stderr, flush=True)
+
+
 @contextmanager
-def joined_world(sequence_parallel: int, data_parallel: int) -> Iterator[World]:
-    """Joins the ranks that the launcher started; torch's own env (RANK, MASTER_ADDR, ...) says where they meet."""
+def joined_world(
+    sequence_parallel: int,
+    data_parallel: int,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    on_hang: OnHang = tell_hang,
+) -> Iterator[World]:
+    """Joins the ranks that the launcher started; torch's own env (RANK, MASTER_ADDR, ...) says where they meet.
+
+    ``on_hang`` hears of a rank that others wait for longer than ``timeout_seconds``; then this process ends.
+    """
     cuda = torch.cuda.is_available()
-    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
+    progress = Progress()
+    watch = HangWatch(progress, worker_rank(), world_size(), meeting_point(), timeout_seconds, on_hang)
+    watch.start()
     try:
+        limit = timedelta(seconds=timeout_seconds + GRACE_SECONDS)
+        progress.enter("first meeting")
+        with progress.meeting():
+            dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=limit)
         device = torch.device("cuda", dist.get_node_local_rank(fallback_rank=0)) if cuda else torch.device("cpu")
         if cuda:
             torch.cuda.set_device(device)
-        yield _arrange(sequence_parallel, data_parallel, device)
+        world = _arrange(sequence_parallel, data_parallel, device)
+        # A new group begins with torch's own 10 or 30 minutes.
+        for group in (world.mesh.get_group(), world.data_group, world.sequence_group):
+            if group is not None:
+                dist.set_timeout(limit, group)
+        yield replace(world, timeout_seconds=timeout_seconds, progress=progress)
     finally:
-        dist.destroy_process_group()
+        watch.stop()
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
 def _arrange(sequence_parallel: int, data_parallel: int, device: torch.device) -> World:

@@ -12,7 +12,8 @@ import numpy as np
 class Schedule:
     """Every epoch has its own order; its last step takes the rows that are left."""
 
-    rows: int
+    rows: np.ndarray
+    """Numbers of the rows to train on, of those in the file."""
     seed: int
     rows_per_step: int
     epochs: int
@@ -25,10 +26,10 @@ class Schedule:
 
     @property
     def _steps_per_epoch(self) -> int:
-        return math.ceil(self.rows / self.rows_per_step)
+        return math.ceil(len(self.rows) / self.rows_per_step)
 
     def rows_of(self, step: int) -> list[int]:
-        """Row numbers of a step, counted from 0."""
+        """Row numbers of a step, both counted from 0."""
         epoch, within = divmod(step, self._steps_per_epoch)
         order = np.random.default_rng((self.seed % 2**32, epoch)).permutation(self.rows)
         return order[within * self.rows_per_step :][: self.rows_per_step].tolist()

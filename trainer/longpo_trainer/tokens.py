@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, GenerationConfig
 
 from .chat_template import ChatTemplate, assistant, user
 from .errors import LongPOError
-from .layout import Branch
+from .layout import NO_BRANCH, Branch, PackedRow, pack
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -49,11 +49,16 @@ class Example:
         """Positions the model needs: the branches share theirs."""
         return len(self.prompt) + max(len(self.chosen), len(self.rejected))
 
+    def packed(self, degree: int = 1, per_turn: bool = False) -> PackedRow:
+        """See ``layout.pack``."""
+        return pack(self.prompt, self.chosen, self.rejected, degree, per_turn)
+
 
 class Encoder:
-    """Turns rows of text into examples."""
+    """Turns rows of text into examples; sft does not look at rejected answers, so its examples have none."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, method: str = "longpo") -> None:
+        self._pairs = method != "sft"
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
@@ -84,7 +89,7 @@ class Encoder:
         return Example(
             self._ids(prompt),
             self._branch(prompt, questions, chosen),
-            self._branch(prompt, questions, rejected),
+            self._branch(prompt, questions, rejected) if self._pairs else NO_BRANCH,
         )
 
     def _branch(self, rendered: str, questions: list[str], answers: list[str]) -> Branch:

@@ -4,57 +4,77 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import PretrainedConfig
 
+from .activations import Activations
+from .architecture import policy_config, read_config
 from .config import TrainConfig
 from .data import PreferenceFile
 from .errors import LongPOError
 from .export import Publication, export_folder, published_digest
+from .facts_file import FactsFile
+from .generators import seed_generators
+from .held_out import Evaluation, choose_rows, held_out_fraction
 from .loop import Loop, peak_memory_bytes
 from .loss import METRICS
-from .metrics import MetricsLog, Writer, build_writers
-from .model import Precision, load_policy, policy_config, read_config
+from .metrics import MetricsLog
+from .micro_step import MicroStep
+from .model import load_policy
+from .non_finite import NonFiniteSteps
 from .optimizer import build_optimizer
-from .process_group import World, joined_world
-from .reference import compute_reference, reference_sums
+from .process_group import OnHang, World, joined_world, tell_hang
+from .reference import ReferencePhase, reference_origin
+from .reference_cache import ReferenceCache
 from .report import Reporter
-from .row_facts import check_rows
+from .row_facts import RowCheck, RowFacts, check_origin
+from .row_index import index_rows
 from .schedule import Schedule
 from .step_checkpoint import StepCheckpoints
-from .tokens import Encoder, tokenizer_digest
+from .tokens import Encoder
+from .writers import Writer, build_writers
 
 RESULT_FILE = "result.json"
 TRAJECTORY = (
     "model_digest",
     "context_length",
     "rope_theta",
-    "data_parallel",
     "seed",
+    "method",
     "beta",
     "lambda_",
+    "nll_weight",
+    "multi_turn_loss",
     "learning_rate",
     "warmup_ratio",
     "lr_scheduler_type",
     "optim",
     "weight_decay",
     "max_grad_norm",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
     "num_train_epochs",
     "max_steps",
     "dtype",
 )
-"""Fields of the config that decide the weights. A run continues only with the same ones; the others may change."""
+"""Fields of the config that decide the weights, beside the rows of a step and the file they come from. A run continues
+only with the same ones; the others, and the shape of the world with them, may change."""
 
 
-def train(config: TrainConfig, reporter: Reporter, stop: Callable[[], bool]) -> dict:
-    """Trains a stage and gives the train role's result. Called by every rank, with torch's env set."""
-    with joined_world(config.sequence_parallel, config.data_parallel) as world:
-        rows = PreferenceFile(config.rows)
-        fingerprint = {name: getattr(config, name) for name in TRAJECTORY} | {"rows": rows.digest}
+def train(config: TrainConfig, reporter: Reporter, stop: Callable[[], bool], on_hang: OnHang = tell_hang) -> dict:
+    """Trains a stage and gives the train role's result. Called by every rank, with torch's env set.
+
+    ``on_hang``: see ``joined_world``.
+    """
+    seed_generators(config.seed)
+    with joined_world(config.sequence_parallel, config.data_parallel, config.ddp_timeout, on_hang) as world:
+        world.progress.enter("load")
+        rows = _open_rows(config.rows, world)
+        fingerprint = {name: getattr(config, name) for name in TRAJECTORY}
+        fingerprint |= {"rows": rows.digest, "rows_per_step": _rows_per_step(config)}
+        fingerprint |= {"held_out_fraction": held_out_fraction(config)}
         finished = world.from_rank_zero(lambda: _finished(config, fingerprint))
         return finished or _train(config, rows, fingerprint, reporter, stop, world)
 
@@ -73,46 +93,76 @@ def _train(
     world.from_rank_zero(lambda: writers.extend(_writers(config)))
     base = read_config(config.model)
     settings = policy_config(base, config.rope_theta, config.context_length)
-    encoder = Encoder(config.model)
-    facts = check_rows(rows, encoder, config.context_length, world)
-    policy = load_policy(config.model, base, Precision(config.dtype, config.gradient_checkpointing), world)
-    reference = reference_sums(
-        config.directory / "reference",
-        _reference_origin(config, rows),
-        lambda: compute_reference(policy, rows, facts, encoder, world, reporter, stop),
-        world,
+    encoder = Encoder(config.model, config.method)
+    sets = choose_rows(config, rows, lambda path: _open_rows(path, world))
+    files = sets.reference_folders
+    world.progress.enter("check of the rows")
+
+    def check(file: PreferenceFile, name: str) -> RowFacts:
+        kept = FactsFile(config.directory / f"{name}.rows", check_origin(config, file))
+        return RowCheck(file, encoder, config.context_length, world, reporter, stop).facts(kept)
+
+    facts = {file: check(file, name) for file, name in files.items()}
+    world.progress.enter("load")
+    activations = Activations(
+        checkpointing=config.gradient_checkpointing,
+        layers=config.gradient_checkpointing_layers,
+        offload=config.gradient_checkpointing_offload,
+        mlp_shards=config.tiled_mlp_shards,
     )
+    policy = load_policy(config.model, base, config.dtype, activations, world)
+    if config.method == "dpo":
+        policy.set_rope(settings)  # its reference reads the long document as the policy does
+    world.progress.enter("reference")
+
+    def micro_step(file: PreferenceFile, folder: Path) -> MicroStep:
+        reference = None
+        if config.method != "sft":
+            phase = ReferencePhase(config.method, world, policy, encoder, file, facts[file].turns, reporter, stop)
+            reference = phase.sums(ReferenceCache(folder, reference_origin(config, file)))
+        return MicroStep(config, world, policy, encoder, file, reference)
+
+    micro_steps = {file: micro_step(file, config.directory / name) for file, name in files.items()}
     policy.set_rope(settings)
     optimizer = build_optimizer(policy, config.optim, config.weight_decay)
-    checkpoints = StepCheckpoints(config.directory / "steps", fingerprint, world)
-    resumed, metrics = checkpoints.resume(policy, optimizer)
-    loop = Loop(
-        config=config,
-        world=world,
-        policy=policy,
-        optimizer=optimizer,
-        rows=rows,
-        encoder=encoder,
-        reference=reference,
-        schedule=_schedule(config, len(rows)),
-        checkpoints=checkpoints,
-        log=MetricsLog(config.directory, resumed, writers) if world.rank == 0 else None,
-        reporter=reporter,
-        stop=stop,
-    )
-    metrics, speed = loop.run(resumed, metrics)
+    world.progress.enter("resume")
+    steps = config.directory / "steps"
+    with closing(StepCheckpoints(steps, fingerprint, config.save_total_limit, world)) as checkpoints:
+        resumed, metrics = checkpoints.resume(policy, optimizer)
+        log = MetricsLog(config.directory, resumed, writers) if world.rank == 0 else None
+        schedule = _schedule(config, sets.trained_rows)
+        loop = Loop(
+            config=config,
+            world=world,
+            policy=policy,
+            optimizer=optimizer,
+            rows=rows,
+            micro_step=micro_steps[sets.trained],
+            evaluation=Evaluation(
+                micro_steps[sets.held_out], sets.held_out_rows, config.eval_steps, schedule.steps, log, stop
+            ),
+            schedule=schedule,
+            checkpoints=checkpoints,
+            non_finite=NonFiniteSteps(config, world, rows, encoder),
+            log=log,
+            reporter=reporter,
+            stop=stop,
+        )
+        metrics, speed = loop.run(resumed, metrics)
     if loop.log is not None:
         loop.log.close()
+    world.progress.enter("export")
     digests = _export(config, loop, settings, metrics, keep=resumed == loop.schedule.steps)
     result = {
         "steps": loop.schedule.steps,
-        "rows": len(rows),
+        "rows": len(sets.trained_rows),
         "loss": metrics["loss"],
         "rewardMargin": metrics["rewards/margins"],
         "rewardAccuracy": metrics["rewards/accuracies"],
         "tokensPerSecond": speed.tokens_per_second or metrics["tokens_per_second"],
         "peakMemoryBytes": int(world.maximum(peak_memory_bytes(world.device))),
         "resumedFromStep": resumed,
+        **loop.evaluation.result(),
         **digests,
     }
     world.from_rank_zero(lambda: _keep(config.directory, fingerprint, config.export_dtype, result))
@@ -124,24 +174,23 @@ def _writers(config: TrainConfig) -> list[Writer]:
     return build_writers(config.report_to, config.directory, f"{config.training}/{config.stage}")
 
 
-def _reference_origin(config: TrainConfig, rows: PreferenceFile) -> dict[str, str]:
-    """What the reference sums depend on; the rope theta of the policy is not among it."""
-    return {
-        "modelDigest": config.model_digest,
-        "tokenizerDigest": tokenizer_digest(config.model),
-        "dtype": config.dtype,
-        "rowsDigest": rows.digest,
-    }
+def _open_rows(path: Path, world: World) -> PreferenceFile:
+    """One rank reads the whole file."""
+    return PreferenceFile(path, world.from_rank_zero(lambda: index_rows(path)))
 
 
-def _schedule(config: TrainConfig, rows: int) -> Schedule:
+def _schedule(config: TrainConfig, rows: np.ndarray) -> Schedule:
     return Schedule(
         rows=rows,
         seed=config.seed,
-        rows_per_step=config.per_device_train_batch_size * config.gradient_accumulation_steps * config.data_parallel,
+        rows_per_step=_rows_per_step(config),
         epochs=config.num_train_epochs,
         max_steps=config.max_steps,
     )
+
+
+def _rows_per_step(config: TrainConfig) -> int:
+    return config.per_device_train_batch_size * config.gradient_accumulation_steps * config.data_parallel
 
 
 def _export(

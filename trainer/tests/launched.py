@@ -10,16 +10,21 @@ from longpo_trainer import launch, role
 from longpo_trainer.errors import LongPOError
 
 
-def behave(behaviour: str, config, reporter, stop) -> dict:
+def behave(behaviour: str, config, reporter, stop, on_hang) -> dict:
     """In place of longpo_trainer.train.train."""
+    import torch
     import torch.distributed as dist
 
-    (config.directory.parent.parent / f"pid-{os.environ['RANK']}").write_text(str(os.getpid()))
+    volume = config.directory.parent.parent
+    (volume / f"pid-{os.environ['RANK']}").write_text(str(os.getpid()))
     dist.init_process_group("gloo")
     kind, _, code = behaviour.partition("-")
     if kind == "fail" and dist.get_rank() == 1:
         raise LongPOError(int(code), "TRIED", "as asked")
-    while kind in ("wait", "fail"):
+    while kind in ("wait", "fail", "work"):
+        if kind == "work":
+            dist.all_reduce(torch.ones(1))
+            (volume / f"met-{dist.get_rank()}").touch()
         if stop():
             raise LongPOError(75, "PREEMPTED", "stopped")
         time.sleep(0.02)

@@ -13,6 +13,10 @@ CONTEXT = multiprocessing.get_context("forkserver")
 process that did would hang in its children."""
 CONTEXT.set_forkserver_preload(["torch", "transformers", "longpo_trainer.train"])
 
+LAST_WORDS_SECONDS = 30
+"""For the other ranks once one has failed: where rank 0, which hosts the store, is gone, a hang watch that is just
+connecting to it holds its rank up for ten seconds."""
+
 
 def run_ranks(size: int, work: Callable[..., object], *arguments: object) -> list[object]:
     """The values of rank 0, 1, ...; the first failure ends all ranks and is raised."""
@@ -42,7 +46,7 @@ def run_ranks_to_outcomes(size: int, work: Callable[..., object], *arguments: ob
             outcomes[rank] = _receive(receiver, rank)
             if outcomes[rank][0]:
                 for other in waiting.values():
-                    processes[other].join(timeout=5)
+                    processes[other].join(timeout=LAST_WORDS_SECONDS)
                     processes[other].kill()
     for process in processes:
         process.join()

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ CONFIG = {
     "model": "model",
     "modelDigest": "sha256:0",
     "rows": "rows.jsonl",
+    "evalRows": None,
     "directory": "t/s",
     "contextLength": 64,
     "ropeTheta": None,
@@ -29,13 +31,16 @@ CONFIG = {
 }
 
 
-def start(behaviour: str, volume: Path, config: dict | None = None) -> subprocess.Popen:
+def start(
+    behaviour: str, volume: Path, config: dict | None = None, pod: dict[str, str] | None = None
+) -> subprocess.Popen:
     env = {
         **os.environ,
         "PYTHONPATH": f"{TESTS.parent}:{TESTS}",
         "LONGPO_VOLUME_ROOT": str(volume),
         "LONGPO_TERMINATION_LOG": str(volume / "log"),
         "LONGPO_CONFIG": json.dumps(config or CONFIG),
+        **(pod or {}),
     }
     return subprocess.Popen(
         [sys.executable, TESTS / "launched.py", behaviour], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -50,7 +55,11 @@ def finish(process: subprocess.Popen, volume: Path) -> tuple[int, dict]:
 
 
 def pids(volume: Path) -> list[int]:
-    return [int(path.read_text()) for path in sorted(volume.glob("pid-*"))]
+    return [int(path.read_text()) for path in volume_files(volume, "pid")]
+
+
+def volume_files(volume: Path, kind: str) -> list[Path]:
+    return sorted(volume.glob(f"{kind}-*"))
 
 
 def is_alive(pid: int) -> bool:
@@ -60,9 +69,10 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_for_ranks(volume: Path) -> list[int]:
+def wait_for_ranks(volume: Path, kind: str = "pid") -> list[int]:
+    """Until all have begun; as `met`, until they work together."""
     deadline = time.monotonic() + 90
-    while len(pids(volume)) < 3:
+    while len(volume_files(volume, kind)) < 3:
         assert time.monotonic() < deadline, "the ranks never started"
         time.sleep(0.05)
     return pids(volume)
@@ -98,13 +108,46 @@ def test_sigterm_lets_the_ranks_save_and_asks_to_be_started_again(tmp_path):
     assert_gone(ranks)
 
 
-def test_a_killed_rank_ends_the_pod_and_its_peers(tmp_path):
-    process = start("wait", tmp_path)
-    ranks = wait_for_ranks(tmp_path)
+@pytest.mark.parametrize("behaviour", ["wait", "work"])
+def test_a_killed_rank_ends_the_pod_and_its_peers(tmp_path, behaviour: str):
+    process = start(behaviour, tmp_path)
+    ranks = wait_for_ranks(tmp_path, "met" if behaviour == "work" else "pid")
     os.kill(ranks[-1], signal.SIGKILL)
     code, log = finish(process, tmp_path)
     assert (code, log["error"]["code"]) == (1, "RANK_DIED")
     assert_gone(ranks)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_pods_that_lose_a_peer_ask_to_be_started_again(tmp_path, lost: int):
+    config = {**CONFIG, "pods": 3, "processesPerPod": 1}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    pods = []
+    for index in range(3):
+        pod = {
+            "LONGPO_COORDINATOR": coordinator,
+            "JOB_COMPLETION_INDEX": str(index),
+            "LONGPO_TERMINATION_LOG": str(tmp_path / f"log-{index}"),
+        }
+        pods.append(start("work", tmp_path, config, pod))
+    wait_for_ranks(tmp_path, "met")
+    pods[lost].kill()
+    left = [index for index in range(3) if index != lost]
+    codes = [pods[index].wait(timeout=120) for index in left]
+    errors = [json.loads((tmp_path / f"log-{index}").read_text())["error"]["code"] for index in left]
+    assert (codes, errors) == ([75, 75], ["PEER_LOST", "PEER_LOST"])
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_pod_whose_peers_never_come_says_so(tmp_path, index: int):
+    config = {**CONFIG, "pods": 3, "processesPerPod": 1, "ddpTimeout": 3}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    pod = {"LONGPO_COORDINATOR": coordinator, "JOB_COMPLETION_INDEX": str(index)}
+    code, log = finish(start("work", tmp_path, config, pod), tmp_path)
+    assert (code, log["error"]["code"]) == (1, "RANK_HUNG")
+    assert f"3 pods did not meet at {coordinator}" in log["error"]["message"]
 
 
 def test_ranks_die_with_a_killed_launcher(tmp_path):

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import torch
+from longpo_trainer.activations import Activations
+from longpo_trainer.architecture import read_config
 from longpo_trainer.layout import CHOSEN, REJECTED, Branch, pack
-from longpo_trainer.model import Precision, load_policy, read_config
+from longpo_trainer.model import load_policy
 from longpo_trainer.process_group import joined_world
 from ranks import run_ranks
 from tiny_models import save_model
@@ -12,7 +14,7 @@ from tiny_models import save_model
 
 def branch_sums(folder: Path, rows: list[tuple[list[int], list[int], list[int]]]) -> list[list[float]]:
     with joined_world(1, 1) as world:
-        policy = load_policy(folder, read_config(folder), Precision("f32", False), world)
+        policy = load_policy(folder, read_config(folder), "f32", Activations(checkpointing=False), world)
         found = []
         for prompt, *branches in rows:
             chosen, rejected = (Branch(torch.tensor(ids), torch.ones(len(ids), dtype=torch.bool)) for ids in branches)
@@ -22,7 +24,7 @@ def branch_sums(folder: Path, rows: list[tuple[list[int], list[int], list[int]]]
         return found
 
 
-def test_a_branch_moves_only_its_own_log_probs_and_the_prompt_moves_both(tmp_path):
+def test_proof_06_a_branch_moves_only_its_own_log_probs_and_the_prompt_moves_both(tmp_path):
     prompt, chosen, rejected = [5, 6, 7, 8], [20, 21, 22], [30, 31, 32, 33]
     rows = [
         (prompt, chosen, rejected),

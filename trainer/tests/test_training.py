@@ -1,6 +1,7 @@
 """A whole stage on three ranks: trained, stopped, resumed, exported."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,14 @@ def test_training_moves_the_loss_and_the_margin(trained):
     lines = metrics_of(trained[0])
     assert lines[-1]["loss"] < lines[0]["loss"]
     assert lines[-1]["rewards/margins"] > lines[0]["rewards/margins"]
+
+
+def test_each_step_tells_the_bytes_of_its_exchange(trained):
+    """See ulysses.Traffic. On 3 ranks each has 3 query heads and 1 KV head of 9 and 3, so all send the same."""
+    for line in metrics_of(trained[0]):
+        slice_bytes = math.ceil(line["tokens"] / 3) * 8 * 4
+        layers, passes = 3, 3
+        assert line["exchange/bytes"] == layers * passes * slice_bytes * 2 * (3 + 2 * 1 + 3)
 
 
 def test_the_checkpoint_opens_in_transformers_with_the_trained_weights(trained):

@@ -4,7 +4,18 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PreTrainedTokenizerFast, Qwen2Config
+from transformers import (
+    AutoModelForCausalLM,
+    GraniteConfig,
+    LlamaConfig,
+    MistralConfig,
+    Olmo2Config,
+    Phi3Config,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen3Config,
+    SmolLM3Config,
+)
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -17,6 +28,20 @@ SHAPES = {
     "mistral 8/2": (MistralConfig, 8, 2, {"sliding_window": None}),
     "qwen2 4/4": (Qwen2Config, 4, 4, {"tie_word_embeddings": False}),
     "llama 6/1": (LlamaConfig, 6, 1, {"tie_word_embeddings": False}),
+}
+"""Kind, query heads, KV heads, further options of the config."""
+for kind, config, options in (
+    ("llama", LlamaConfig, {"tie_word_embeddings": False}),
+    ("mistral", MistralConfig, {"sliding_window": None}),
+    ("qwen2", Qwen2Config, {"tie_word_embeddings": True}),
+    ("qwen3", Qwen3Config, {"head_dim": 8}),
+):
+    SHAPES |= {f"{kind} {q}/{kv}": (config, q, kv, options) for q, kv in ((4, 4), (4, 2), (4, 1), (9, 3))}
+SHAPES |= {
+    "granite 4/2": (GraniteConfig, 4, 2, {"embedding_multiplier": 12.0, "residual_multiplier": 0.22}),
+    "olmo2 4/2": (Olmo2Config, 4, 2, {}),
+    "phi3 4/2": (Phi3Config, 4, 2, {"pad_token_id": None}),
+    "smollm3 4/2": (SmolLM3Config, 4, 2, {"no_rope_layers": [1, 0, 1], "pad_token_id": None}),
 }
 
 
