@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../waiting.ts';
 import {
+  askServed,
   type FastWorld,
   freePort,
   longpo,
   makeFastWorld,
   podProcesses,
   readState,
-  until,
 } from './longpo-run.ts';
 
 /**
@@ -57,14 +58,7 @@ describe('longpo run on a small model', () => {
   it('ends with an answer for the openai client, and leaves no process behind', async () => {
     const started = await start(state('undisturbed'));
     await started.run.prints(ready);
-    const client = new OpenAI({ baseURL: started.url, apiKey: 'none' });
-    const { choices } = await client.chat.completions.create({
-      model: 'fast',
-      messages: [{ role: 'user', content: 'What is it about?' }],
-      max_tokens: 32,
-      temperature: 0,
-    });
-    expect(choices[0]?.message.content).toMatch(/^1\. /);
+    expect(await askServed(started.url)).toMatch(/^1\. /);
     expect(await interrupt(started)).toBe(0);
     expect(podProcesses(started.volume, /./)).toEqual([]);
     undisturbed = outcome(state('undisturbed'));

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import OpenAI from 'openai';
 import type { LongPOTraining } from '../../api/src/index.ts';
 import { writeBigramModel } from './bigram-model.ts';
 
@@ -51,19 +52,16 @@ export function longpo(args: string[], env: Record<string, string> = {}): Longpo
   };
 }
 
-/** Looks until something is true of the world; the world has no event for it. */
-export async function until<T>(
-  what: string,
-  look: () => T | undefined | false,
-  timeoutMs = 120_000,
-): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
-  for (;;) {
-    const found = look();
-    if (found) return found;
-    if (Date.now() > deadline) throw new Error(`${what}: never came true`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
+/** What the openai client is told by a served small model. */
+export async function askServed(baseURL: string): Promise<string | null | undefined> {
+  const client = new OpenAI({ baseURL, apiKey: 'none' });
+  const { choices } = await client.chat.completions.create({
+    model: 'fast',
+    messages: [{ role: 'user', content: 'What is it about?' }],
+    max_tokens: 32,
+    temperature: 0,
+  });
+  return choices[0]?.message.content;
 }
 
 export function freePort(): Promise<number> {

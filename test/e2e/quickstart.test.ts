@@ -6,7 +6,8 @@ import OpenAI from 'openai';
 import { expect, it } from 'vitest';
 import { checkpointManifest, preferenceRow } from '../../api/src/index.ts';
 import { findDocuments } from '../../examples/quickstart/prepare.ts';
-import { freePort, podProcesses, readState, root, until } from './longpo-run.ts';
+import { until } from '../waiting.ts';
+import { freePort, podProcesses, readState, root } from './longpo-run.ts';
 
 /** Memory of the run in bytes: shared pages are split between those who share them. */
 function memoryOf(pids: number[]): number {
@@ -43,7 +44,9 @@ it('goes from a manifest to an answer about a long document', async () => {
     peak = Math.max(peak, memoryOf([child.pid ?? 0, ...podProcesses(volume, /./)]));
   }, 1000);
   try {
-    await until('the server', () => /The server runs until Ctrl-C/.test(output), 18 * 60_000);
+    await until('the server', () => /The server runs until Ctrl-C/.test(output), {
+      timeoutMs: 18 * 60_000,
+    });
     const seconds = (Date.now() - started) / 1000;
 
     const client = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: 'none' });
