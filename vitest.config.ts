@@ -9,7 +9,9 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{api,tokens,preferences,server,controller,cli,test/architecture}/**/*.test.ts'],
+          include: [
+            '{api,tokens,preferences,server,controller,cli,bench,test/architecture,test/cluster}/**/*.test.ts',
+          ],
           testTimeout: minute,
           maxWorkers: 2,
         },
@@ -21,6 +23,7 @@ export default defineConfig({
           testTimeout: 5 * minute,
           hookTimeout: 5 * minute,
           fileParallelism: false,
+          maxConcurrency: 3,
         },
       },
       {

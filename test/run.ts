@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { readConfig } from '../cli/src/config.ts';
 import { prepareGguf } from '../examples/quickstart/gguf.ts';
 import { prepareModel, preparePython } from '../examples/quickstart/prepare.ts';
+import { readClusterConfig } from './cluster/config.ts';
+import { buildHelm, prepareBed } from './cluster/prepare.ts';
 
 interface Counts {
   passed: number;
@@ -21,6 +23,8 @@ interface Suite {
   name: string;
   command(report: string): string[];
   counts(report: string): Counts;
+  /** Starts a control plane, which is built before. */
+  needsCluster?: boolean;
 }
 
 const root = join(import.meta.dirname, '..');
@@ -42,9 +46,12 @@ const vitest = (name: string, project: string): Suite => ({
   },
 });
 
-const pytest: Suite = {
-  name: 'python',
-  command: (report) => [python, '-m', 'pytest', '-q', join(root, 'trainer'), `--junitxml=${report}`],
+const pytest = (name: string, ...options: string[]): Suite => ({
+  name,
+  command: (report) => [
+    ...[python, '-m', 'pytest', '-q', join(root, 'trainer'), `--junitxml=${report}`],
+    ...options,
+  ],
   counts(report) {
     const xml = readFileSync(report, 'utf8');
     const attribute = (name: string) =>
@@ -53,7 +60,7 @@ const pytest: Suite = {
     const skipped = attribute('skipped');
     return { passed: attribute('tests') - failed - skipped, failed, skipped };
   },
-};
+});
 
 /** Format, lint, types, generated files: one pass or fail. */
 const check: Suite = {
@@ -65,15 +72,18 @@ const check: Suite = {
 const suites: Suite[] = [
   check,
   vitest('unit', 'unit'),
-  pytest,
-  vitest('integration', 'integration'),
-  vitest('end-to-end', 'e2e'),
+  pytest('python'),
+  { ...vitest('integration', 'integration'), needsCluster: true },
+  { ...vitest('end-to-end', 'e2e'), needsCluster: true },
 ];
+
+/** Run only by name: they take too long for every change. */
+const onDemand = [pytest('trainer-faults', '-m', 'faults')];
 
 const python = await preparePython(config);
 const wanted = process.argv.slice(2);
 if (wanted[0] === 'check' || wanted[0] === 'fix') process.exitCode = ruff(wanted[0]);
-else await runSuites(wanted.length === 0 ? suites : suites.filter(({ name }) => wanted.includes(name)));
+else await runSuites(selectSuites(wanted));
 
 function ruff(mode: 'check' | 'fix'): number {
   const steps = mode === 'check' ? [['check'], ['format', '--check']] : [['check', '--fix'], ['format']];
@@ -87,10 +97,15 @@ function ruff(mode: 'check' | 'fix'): number {
   return Math.max(...codes);
 }
 
+function selectSuites(names: string[]): Suite[] {
+  return names.length === 0 ? suites : [...suites, ...onDemand].filter(({ name }) => names.includes(name));
+}
+
 async function runSuites(selected: Suite[]): Promise<void> {
   const model = await prepareModel(config, python);
   const folder = mkdtempSync(join(tmpdir(), 'longpo-test-'));
   const gguf = await prepareGguf(config, python);
+  if (selected.some(({ needsCluster }) => needsCluster)) await prepareCluster();
   const env = { ...process.env, LONGPO_PYTHON: python, LONGPO_TEST_MODEL: model, LONGPO_TEST_GGUF: gguf };
   const lines: string[] = [];
   const sum: Counts = { passed: 0, failed: 0, skipped: 0 };
@@ -108,6 +123,12 @@ async function runSuites(selected: Suite[]): Promise<void> {
   const failed = sum.failed + sum.skipped;
   process.stdout.write(`\n${lines.join('\n')}\n${sum.passed} passed, ${failed} failed\n`);
   process.exitCode = failed === 0 && sum.passed > 0 ? 0 : 1;
+}
+
+/** A first build takes longer than any test may. */
+async function prepareCluster(): Promise<void> {
+  await prepareBed(readClusterConfig(), process.stderr);
+  await buildHelm({ cacheRoot: config.cacheRoot, output: process.stderr });
 }
 
 /** Counts of a suite; one that ends badly without a failed test has failed once. */
