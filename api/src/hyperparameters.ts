@@ -97,4 +97,19 @@ export const trainHyperparameters = z.strictObject({
   exportDtype: z.enum(['bf16', 'f32']).default('bf16').describe('Of the published checkpoint.'),
 });
 
+/** CEL, for the spec: fields that contradict each other. */
+export const trainRules = [
+  {
+    rule: "self.nllWeight > 0.0 || (self.method != 'sft' && self.lambda > 0.0)",
+    message: 'nllWeight is 0 and there is no preference term, so there is no loss: give a weight',
+    fieldPath: '.nllWeight',
+  },
+  {
+    rule: 'self.gradientCheckpointing || (self.gradientCheckpointingLayers == 1 && !self.gradientCheckpointingOffload)',
+    message:
+      'gradientCheckpointingLayers and gradientCheckpointingOffload are about what checkpointing keeps: leave gradientCheckpointing at true',
+    fieldPath: '.gradientCheckpointing',
+  },
+];
+
 export type TrainHyperparameters = z.infer<typeof trainHyperparameters>;

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { generationSettings } from './generation.ts';
 import { apiVersion, kinds } from './group.ts';
-import { trainHyperparameters } from './hyperparameters.ts';
+import { trainHyperparameters, trainRules } from './hyperparameters.ts';
 import { servingRules, servingSettings } from './longpo-serving.ts';
 import { longpoTrainingStatus } from './longpo-training-status.ts';
 import { folderUri, metadata, modelUri } from './object-meta.ts';
@@ -136,7 +136,10 @@ export const longpoTrainingSpec = z
       })
       .prefault({})
       .describe('How each stage writes its preference data.'),
-    train: trainHyperparameters.prefault({}).describe('Flags of the original training command.'),
+    train: trainHyperparameters
+      .prefault({})
+      .describe('Flags of the original training command.')
+      .meta({ 'x-kubernetes-validations': trainRules }),
     restarts: z
       .strictObject({
         maxPerStage: z
