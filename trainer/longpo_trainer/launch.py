@@ -20,6 +20,7 @@ from .config import TrainConfig, load_train_config
 from .environment import PodEnvironment, set_worker_environment, use_loopback, worker_rank
 from .errors import CONFIG, FAILED, TRY_AGAIN, LongPOError
 from .report import Reporter
+from .whole_file import write_whole_json
 
 Train = Callable[[TrainConfig, Reporter, Callable[[], bool], Callable[[LongPOError], None]], dict]
 
@@ -178,9 +179,7 @@ def _write_error(folder: Path, rank: int, error: LongPOError) -> None:
     if (folder / f"error-{rank}.json").exists():
         return
     content = {"exitCode": error.exit_code, "code": error.code, "message": error.message}
-    temporary = folder / f".error-{rank}.tmp"
-    temporary.write_text(json.dumps(content))
-    temporary.rename(folder / f"error-{rank}.json")
+    write_whole_json(folder / f"error-{rank}.json", content)
 
 
 def _failure(folder: Path, ending: Ending) -> LongPOError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +19,9 @@ from fastjsonschema import JsonSchemaValueException
 from . import __version__
 from .contract import validator
 from .errors import MISMATCH, LongPOError
+from .whole_file import sync_to_disk, temporary_of, write_whole_json
 
 MANIFEST = "longpo-checkpoint.json"
-TEMPORARY = f".{MANIFEST}.tmp"
 MODEL_SUFFIXES = (".json", ".safetensors", ".jinja", ".model", ".txt")
 BLOCK_BYTES = 1 << 20
 
@@ -78,7 +77,8 @@ def write_manifest(
 ) -> dict:
     """Hashes and fsyncs every file of the folder, then writes the manifest, whole or not at all."""
     files = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (MANIFEST, TEMPORARY)):
+    own = (MANIFEST, temporary_of(folder / MANIFEST).name)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in own):
         sync_to_disk(path)
         files.append(
             {"path": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
@@ -101,10 +101,7 @@ def write_manifest(
     validator("checkpoint-manifest")(manifest)
     for path in [path for path in folder.rglob("*") if path.is_dir()]:
         sync_to_disk(path)
-    temporary = folder / TEMPORARY
-    temporary.write_text(json.dumps(manifest, indent=2) + "\n")
-    sync_to_disk(temporary)
-    temporary.rename(folder / MANIFEST)
+    write_whole_json(folder / MANIFEST, manifest)
     sync_to_disk(folder)
     return manifest
 
@@ -143,12 +140,3 @@ def verify_folder(folder: Path, on_bytes: OnBytes = ignore_bytes) -> dict:
             MISMATCH, "CHECKPOINT_CORRUPT", f"{folder / MANIFEST}: its digest is not that of the files it lists."
         )
     return manifest
-
-
-def sync_to_disk(path: Path) -> None:
-    """A file's bytes, or the names in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

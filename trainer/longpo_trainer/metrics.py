@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .log import log
+from .whole_file import write_whole
 from .writers import Writer
 
 METRICS_FILE = "metrics.jsonl"
@@ -23,9 +24,8 @@ class MetricsLog:
         self._path = directory / METRICS_FILE
         self._writers = list(writers)
         self._kept = [line for line in _lines(self._path) if line["step"] <= resumed_step]
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_text("".join(f"{json.dumps(line)}\n" for line in self._kept))
-        temporary.rename(self._path)
+        kept = "".join(f"{json.dumps(line)}\n" for line in self._kept)
+        write_whole(self._path, lambda temporary: temporary.write_text(kept))
         for writer in writers:
             writer.start(resumed_step)
 

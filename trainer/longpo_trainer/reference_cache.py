@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from .errors import MISMATCH, LongPOError
+from .errors import FAILED, MISMATCH, LongPOError
+from .whole_file import write_whole, write_whole_json
 
 VERSION = 2
 """Of the folder's form. A folder of another version is made anew."""
@@ -70,12 +69,12 @@ class ReferenceCache:
 
     def append(self, first: int, sums: Tensor) -> None:
         """Keeps the sums of the turns from ``first`` on."""
-        digest = _sha256(sums)
-
-        def write(path: Path) -> None:
-            save_file({"sums": sums.contiguous()}, path, metadata={"sha256": digest})
-
-        _write_whole(self._part(first), write)
+        content = save({"sums": sums.contiguous()}, metadata={"sha256": _sha256(sums)})
+        try:
+            write_whole(self._part(first), lambda path: path.write_bytes(content))
+        except OSError as error:
+            message = f"{self._part(first)}: {error.strerror}; make room on the volume, the run goes on from there."
+            raise LongPOError(FAILED, "REFERENCE_NOT_WRITTEN", message) from error
 
     def _manifest(self) -> dict | None:
         file = self.folder / MANIFEST_FILE
@@ -95,10 +94,9 @@ class ReferenceCache:
         """An empty folder with a manifest: what lay there before belongs to nothing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for file in self.folder.iterdir():
-            if file.name.startswith(("part-", "reference.")):
+            if file.name.startswith(("part-", ".part-", "reference.", ".reference.")):
                 file.unlink()
-        content = json.dumps({"version": VERSION, **self.origin}, indent=2)
-        _write_whole(self.folder / MANIFEST_FILE, lambda path: path.write_text(content))
+        write_whole_json(self.folder / MANIFEST_FILE, {"version": VERSION, **self.origin})
 
     def _parts(self) -> Tensor:
         parts, turns = [torch.zeros(0, 2, dtype=torch.float64)], 0
@@ -122,15 +120,6 @@ def _read(file: Path) -> Tensor | None:
     except SafetensorError:
         return None
     return sums if len(sums) and _sha256(sums) == digest else None
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Under its name only when all of it is on the disk."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    write(temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.rename(path)
 
 
 def _sha256(sums: Tensor) -> str:

@@ -12,7 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from .manifest import file_sha256, sync_to_disk
+from .manifest import file_sha256
+from .whole_file import sync_to_disk
 
 MANIFEST_FILE = "longpo-step.json"
 MANIFEST_FIELDS = {"step", "fingerprint", "world", "metrics", "files"}

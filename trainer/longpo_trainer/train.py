@@ -36,6 +36,7 @@ from .row_index import index_rows
 from .schedule import Schedule
 from .step_checkpoint import StepCheckpoints
 from .tokens import Encoder
+from .whole_file import write_whole_json
 from .writers import Writer, build_writers
 
 RESULT_FILE = "result.json"
@@ -239,7 +240,5 @@ def _finished(config: TrainConfig, fingerprint: dict[str, object]) -> dict | Non
 
 
 def _keep(directory: Path, fingerprint: dict[str, object], export_dtype: str, result: dict) -> None:
-    temporary = directory / f"{RESULT_FILE}.tmp"
     content = {"fingerprint": fingerprint | {"export_dtype": export_dtype}, "result": result}
-    temporary.write_text(json.dumps(content, indent=2))
-    temporary.rename(directory / RESULT_FILE)
+    write_whole_json(directory / RESULT_FILE, content)

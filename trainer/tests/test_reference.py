@@ -236,6 +236,17 @@ def test_parts_that_are_damaged_or_half_written_are_computed_again(config, alone
     assert cache.open().equal(alone[0])
 
 
+def test_a_part_that_cannot_be_written_says_where_and_leaves_what_was_kept(config, alone, tmp_path):
+    cache = cache_of(config, tmp_path)
+    cache.open()
+    cache.append(0, alone[0][:3])
+    (tmp_path / ".part-0000000003.safetensors.tmp").mkdir()
+    with pytest.raises(LongPOError, match=r"part-0000000003\.safetensors: Is a directory; make room") as raised:
+        cache.append(3, alone[0][3:])
+    assert raised.value.code == "REFERENCE_NOT_WRITTEN"
+    assert cache.open().equal(alone[0][:3])
+
+
 @pytest.mark.parametrize("manifest", ['{"modelDigest": "sha256:0"}', "{", '{"version": 1}'])
 def test_a_folder_of_an_older_form_is_made_anew_and_never_misread(config, tmp_path, manifest):
     (tmp_path / MANIFEST_FILE).write_text(manifest)
