@@ -30,7 +30,7 @@ export class Sequence implements Generation {
     this.pending = [...request.promptIds];
     this.#maxTokens = limits.maxTokens;
     this.#stops = new Set([...request.stopTokenIds, ...(request.ignoreEos ? [] : limits.eosTokenIds)]);
-    this.#sample = createSampler(request);
+    this.#sample = createSampler(request, { promptIds: request.promptIds, stopIds: this.#stops });
     const { promise, resolve, reject } = Promise.withResolvers<FinishReason>();
     // A caller that only reads the tokens learns of a failure there.
     promise.catch(() => undefined);
