@@ -9,6 +9,7 @@ import { KvCache } from './memory/kv-cache.ts';
 import { Mapping } from './memory/mapping.ts';
 import { type RunBinding, Session } from './ort/session.ts';
 import { fillRotaryTables } from './rotary.ts';
+import { rotaryFrequencies } from './rotary-frequencies.ts';
 import type { Runner, Step } from './scheduler/runner.ts';
 
 export interface DecoderSettings {
@@ -75,7 +76,7 @@ export class Decoder implements Runner {
 
     const cos = new Float32Array(tables.view(0, tableBytes));
     const sin = new Float32Array(tables.view(tableBytes, tableBytes));
-    fillRotaryTables(cos, sin, headDim, settings.ropeTheta);
+    fillRotaryTables(cos, sin, rotaryFrequencies(settings));
     this.#ids = integers(arena, Math.max(chunkTokens, minRows));
     this.#at = integers(arena, chunkTokens);
     const lastIndex = arena.allocate(4);

@@ -138,6 +138,7 @@ function attention(context: Context, layer: number, x: string): string {
   const [query = '', key = '', value = ''] = architecture.queryKeyNorm
     ? normalizedHeads(context, prefix, projected)
     : projected;
+  const window = architecture.slidingWindows[layer] ?? null;
   const inputs = [query, key, value, ...pastNames(layer), 'seqlens_k', 'total_length', 'cos', 'sin'];
   return graph.node('GroupQueryAttention', inputs, [`${prefix}attended`, ...presentNames(layer)], {
     domain: 'com.microsoft',
@@ -146,6 +147,7 @@ function attention(context: Context, layer: number, x: string): string {
       kv_num_heads: { int: architecture.keyValueHeads },
       do_rotary: { int: 1 },
       rotary_interleaved: { int: 0 },
+      ...(window === null ? {} : { local_window_size: { int: window } }),
     },
   });
 }
@@ -176,11 +178,16 @@ function split({ graph, architecture }: Context, prefix: string, [packed = '']: 
   return outputs;
 }
 
-function feedForward({ graph, projections }: Context, prefix: string, x: string): string {
-  const gate = projections.project(x, `${prefix}mlp.gate_proj.weight`, null, `${prefix}gate`);
-  const up = projections.project(x, `${prefix}mlp.up_proj.weight`, null, `${prefix}up`);
+function feedForward(context: Context, prefix: string, x: string): string {
+  const { graph, architecture, projections } = context;
+  const project = (input: string, name: string): string => {
+    const at = `${prefix}mlp.${name}_proj`;
+    const bias = architecture.feedForwardBias ? `${at}.bias` : null;
+    return projections.project(input, `${at}.weight`, bias, `${prefix}${name}`);
+  };
+  const gate = project(x, 'gate');
+  const up = project(x, 'up');
   const sigmoid = graph.node('Sigmoid', [gate], [`${prefix}sigmoid`]);
   const silu = graph.node('Mul', [gate, sigmoid], [`${prefix}silu`]);
-  const product = graph.node('Mul', [silu, up], [`${prefix}product`]);
-  return projections.project(product, `${prefix}mlp.down_proj.weight`, null, `${prefix}down`);
+  return project(graph.node('Mul', [silu, up], [`${prefix}product`]), 'down');
 }
