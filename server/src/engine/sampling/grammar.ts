@@ -9,5 +9,27 @@ export type Grammar =
   | { readonly type: 'regex'; readonly pattern: string }
   /** XGrammar's notation (GBNF with `root ::=` as its start). */
   | { readonly type: 'ebnf'; readonly source: string }
-  /** Tool calls in the model's own format: see `tool-calls.ts`, which makes it. */
-  | { readonly type: 'structural_tag'; readonly format: unknown };
+  | ToolCallGrammar;
+
+/**
+ * Calls of functions: `open`, calls with `separator` between them, `close`. A call is `begin`,
+ * `{"name": "...", "<argumentsKey>": {...}}`, `end`. See `tool-calls.ts`, which makes it.
+ */
+export interface ToolCallGrammar {
+  readonly type: 'tool_calls';
+  readonly tools: readonly {
+    readonly name: string;
+    /** JSON Schema of an object. */
+    readonly parameters: unknown;
+  }[];
+  readonly open: string;
+  readonly separator: string;
+  readonly close: string;
+  readonly begin: string;
+  readonly argumentsKey: string;
+  readonly end: string;
+  /** Nothing but calls, at least one; else free text, in which a call that begins must be right to its end. */
+  readonly required: boolean;
+  /** More than one call. */
+  readonly parallel: boolean;
+}
