@@ -74,7 +74,7 @@ describe("OpenAI's client", () => {
     const errors = await Promise.all([
       cause(client.chat.completions.create(long)),
       cause(client.chat.completions.create({ ...request, model: 'gpt-4' })),
-      cause(client.chat.completions.create({ ...request, n: 2 })),
+      cause(client.chat.completions.create({ ...request, n: 99 })),
       cause(client.chat.completions.create(huge)),
     ]);
     expect(errors.map((error) => (error as APIError).constructor)).toEqual([

@@ -7,6 +7,7 @@ import type { ModelState } from './api/model-state.ts';
 import type { Log } from './api/request-record.ts';
 import type { Engine } from './engine/engine.ts';
 import { openEngine } from './engine/open-engine.ts';
+import { defaultSampling } from './engine/sampling/settings.ts';
 import { listen } from './listener.ts';
 import { createMetrics } from './metrics.ts';
 
@@ -77,15 +78,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 /** A first run touches every page of the weights; only then is the answer time what it will be. */
 async function warmUp(engine: Engine, tokenizer: Tokenizer): Promise<void> {
   const { tokens, finishReason } = engine.generate({
+    ...defaultSampling,
     promptIds: tokenizer.encode('Hello').slice(0, engine.maxModelLen - 1),
     maxTokens: 2,
     temperature: 0,
-    topP: 1,
-    topK: 0,
-    seed: 0,
-    stopTokenIds: [],
     ignoreEos: true,
-    topLogprobs: null,
   });
   for await (const _ of tokens);
   await finishReason;

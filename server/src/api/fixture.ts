@@ -12,9 +12,10 @@ import {
   type GeneratedToken,
   type GenerateRequest,
   type Generation,
+  type PromptToken,
 } from '../engine/engine.ts';
 import { createMetrics } from '../metrics.ts';
-import { createApp } from './app.ts';
+import { type AppOptions, createApp } from './app.ts';
 import type { ModelState } from './model-state.ts';
 
 /** The byte tokenizer of the small test models. */
@@ -38,12 +39,15 @@ export class ScriptedEngine implements Engine {
   cachedTokens = 0;
   /** Ends every request before its first token, as an engine that is closed. */
   closes = false;
+  /** Thrown at every request. */
+  refusal: EngineError | undefined;
   readonly requests: GenerateRequest[] = [];
   readonly signals: (AbortSignal | undefined)[] = [];
   readonly ends: FinishReason[] = [];
   readonly #totals = { prefixCacheQueries: 0, prefixCacheHits: 0, promptTokens: 0, generationTokens: 0 };
 
   generate(request: GenerateRequest, signal?: AbortSignal): Generation {
+    if (this.refusal) throw this.refusal;
     const outside = request.promptIds.find((id) => id >= this.vocabularySize);
     if (outside !== undefined) throw new EngineError('TOKEN_OUT_OF_RANGE', `token id ${outside}: too large`);
     this.requests.push(request);
@@ -57,6 +61,9 @@ export class ScriptedEngine implements Engine {
       cachedTokens: this.cachedTokens,
       tokens: this.#tokens(request, signal, { resolve, reject }),
       finishReason: promise,
+      promptLogprobs: Promise.resolve(
+        request.promptLogprobs === null ? null : promptLogprobs(request.promptIds, request.promptLogprobs),
+      ),
     };
   }
 
@@ -100,15 +107,39 @@ export class ScriptedEngine implements Engine {
   }
 
   stats(): EngineStats {
-    return { running: 1, waiting: 2, kvTokensUsed: 50, kvTokensCapacity: 200, ...this.#totals };
+    return {
+      running: 1,
+      waiting: 2,
+      queuedTokens: 30,
+      kvTokensUsed: 50,
+      kvTokensCapacity: 200,
+      kvBytesUsed: 5000,
+      kvBytesReserved: 10_000,
+      batchSize: 1,
+      prefillTokens: 0,
+      evictions: 0,
+      draftTokens: 0,
+      draftAccepted: 0,
+      ...this.#totals,
+    };
   }
 
   async close(): Promise<void> {}
 }
 
+/** The token at a place has the log-probability -place, and is second to the id below it. */
+const promptLogprobs = (ids: readonly number[], top: number): (PromptToken | null)[] =>
+  ids.map((id, place) => {
+    if (place === 0) return null;
+    const others = [id - 1, id].map((other, i) => ({ id: other, logprob: i === 0 ? -0.25 : -place }));
+    return { id, logprob: -place, topLogprobs: others.slice(0, top) };
+  });
+
 export type LogLine = Readonly<Record<string, unknown>>;
 
-export function testApp(tokenizer: Tokenizer, script = '') {
+type AppSettings = Pick<AppOptions, 'limits' | 'apiKeys' | 'corsOrigins'>;
+
+export function testApp(tokenizer: Tokenizer, script = '', settings: AppSettings = {}) {
   const engine = new ScriptedEngine();
   engine.script = tokenizer.encode(script);
   const metrics = createMetrics('tiny', () => engine);
@@ -122,6 +153,7 @@ export function testApp(tokenizer: Tokenizer, script = '') {
     state: () => state,
     metrics,
     log: (values) => lines.push(values),
+    ...settings,
   });
   const post = (path: string, body: unknown, init: RequestInit = {}): Promise<Response> =>
     Promise.resolve(

@@ -1,0 +1,59 @@
+/** What the text of an answer must be: OpenAI's response_format, and vLLM's structured_outputs. */
+import * as z from 'zod';
+import type { Grammar } from '../engine/sampling/grammar.ts';
+import { invalidRequest } from './errors.ts';
+
+const jsonSchema = z.record(z.string(), z.unknown()).describe('A JSON Schema.');
+
+export const responseFormat = z.discriminatedUnion(
+  'type',
+  [
+    z.object({ type: z.literal('text') }),
+    z.object({ type: z.literal('json_object') }),
+    z.object({
+      type: z.literal('json_schema'),
+      json_schema: z.object({
+        name: z.string().nullish(),
+        description: z.string().nullish(),
+        schema: jsonSchema,
+        strict: z.boolean().nullish(),
+      }),
+    }),
+  ],
+  { error: 'must have the type text, json_object or json_schema' },
+);
+
+export const structuredOutputs = z
+  .object({
+    json: jsonSchema.nullish(),
+    json_object: z.boolean().nullish(),
+    regex: z.string().nullish(),
+    grammar: z.string().nullish().describe('EBNF that starts at root.'),
+  })
+  .refine(
+    (formats) => Object.values(formats).filter((value) => value != null && value !== false).length === 1,
+    {
+      error: 'must have exactly one of json, json_object, regex and grammar',
+    },
+  );
+
+interface Formats {
+  readonly response_format?: z.infer<typeof responseFormat> | null | undefined;
+  readonly structured_outputs?: z.infer<typeof structuredOutputs> | null | undefined;
+}
+
+export function grammarOf({ response_format: format, structured_outputs: outputs }: Formats): Grammar | null {
+  const grammar = format ? grammarOfFormat(format) : null;
+  if (!outputs) return grammar;
+  if (grammar)
+    throw invalidRequest('structured_outputs: leave it out, or response_format', 'structured_outputs');
+  if (outputs.json) return { type: 'json_schema', schema: outputs.json };
+  if (outputs.regex != null) return { type: 'regex', pattern: outputs.regex };
+  if (outputs.grammar != null) return { type: 'ebnf', source: outputs.grammar };
+  return { type: 'json_object' };
+}
+
+function grammarOfFormat(format: z.infer<typeof responseFormat>): Grammar | null {
+  if (format.type === 'json_schema') return { type: 'json_schema', schema: format.json_schema.schema };
+  return format.type === 'json_object' ? { type: 'json_object' } : null;
+}
