@@ -28,7 +28,7 @@ export async function byteTokenizer(): Promise<Tokenizer> {
 }
 
 export class ScriptedEngine implements Engine {
-  readonly maxModelLen = 100;
+  maxModelLen = 100;
   readonly vocabularySize = byteVocabularySize;
   readonly eosTokenIds = [2];
   readonly digest = `sha256:${'0'.repeat(64)}`;
