@@ -56,6 +56,8 @@ const ropes: Record<string, Record<string, unknown>> = {
   'longrope long': { ...longrope, original_max_position_embeddings: trainedLength },
 };
 
+const yarned = { rope_parameters: { rope_theta: 10_000, ...ropes.yarn } };
+
 interface Case {
   readonly name: string;
   readonly model: FixtureOptions;
@@ -98,9 +100,13 @@ const cases: Case[] = [
       },
     },
   },
-  ...[32, 64, 80, 128].map((head_dim) => ({
+  ...[2, 4, 6, 8, 20, 24, 40, 64, 72, 80, 96, 100, 120, 128, 256].map((head_dim) => ({
     name: `heads of ${head_dim}`,
     model: { config: { head_dim } },
+  })),
+  ...Object.entries(families).map(([family, config]) => ({
+    name: `${family}, heads that do not divide the hidden size`,
+    model: { config: { ...config, head_dim: 18, ...yarned } },
   })),
   ...Object.entries(families).map(([family, config]) => ({
     name: `${family}, a head of its own, in shards`,

@@ -1,6 +1,12 @@
 /** The decoder of one model, ready to run: session, keys and values, and the small tensors of a step. */
 import type { Architecture } from '../model/architecture.ts';
-import { decoderGraph, decoderInputs, pastNames, presentNames } from '../model/graph/decoder.ts';
+import {
+  decoderGraph,
+  decoderInputs,
+  paddedHeadDim,
+  pastNames,
+  presentNames,
+} from '../model/graph/decoder.ts';
 import { elementType } from '../model/graph/onnx.ts';
 import type { QuantizedWeights } from '../model/graph/projections.ts';
 import type { Tensors } from '../model/tensors.ts';
@@ -59,7 +65,8 @@ export class Decoder implements Runner {
 
   private constructor(session: Session, settings: DecoderSettings) {
     const { architecture, chunkTokens, slots } = settings;
-    const { layers, keyValueHeads: heads, headDim, vocabularySize } = architecture;
+    const { layers, keyValueHeads: heads, vocabularySize } = architecture;
+    const headDim = paddedHeadDim(architecture);
     this.#session = session;
     this.#minRows = settings.bitEqual ? minRows : 1;
     this.chunkTokens = chunkTokens;
@@ -67,7 +74,8 @@ export class Decoder implements Runner {
     this.positions = settings.positions;
     this.vocabularySize = vocabularySize;
     // The last position's second row needs a place too.
-    const kv = new KvCache({ layers, slots, heads, headDim, positions: settings.positions + minRows - 1 });
+    const positions = settings.positions + minRows - 1;
+    const kv = new KvCache({ layers, slots, heads, headDim, positions });
     const tableBytes = kv.capacity * (headDim / 2) * Float32Array.BYTES_PER_ELEMENT;
     const arena = new Arena(smallTensorBytes + chunkTokens * 16 + layers * 1024);
     const tables = new Mapping(2 * tableBytes);
@@ -76,7 +84,7 @@ export class Decoder implements Runner {
 
     const cos = new Float32Array(tables.view(0, tableBytes));
     const sin = new Float32Array(tables.view(tableBytes, tableBytes));
-    fillRotaryTables(cos, sin, rotaryFrequencies(settings));
+    fillRotaryTables(cos, sin, rotaryFrequencies(settings), headDim / 2);
     this.#ids = integers(arena, Math.max(chunkTokens, minRows));
     this.#at = integers(arena, chunkTokens);
     const lastIndex = arena.allocate(4);
