@@ -207,6 +207,20 @@ describe('close', () => {
     expect(performance.now() - started).toBeLessThan(2000);
   });
 
+  it('gives what runs longer than the grace its last word', async () => {
+    server.engine.beforeToken = () => never;
+    const answer = fetch(`${listener.url}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ ...request, stream: true }),
+    });
+    await expect.poll(() => server.engine.requests.length).toBe(1);
+    const closed = listener.close(60_000);
+    // The second call is the one that counts.
+    void listener.close(0, () => server.engine.close());
+    expect(await (await answer).text()).toContain('"code":"server_stopping"');
+    await closed;
+  });
+
   it('cuts what runs longer than the grace', async () => {
     server.engine.beforeToken = () => never;
     const once = new OpenAI({ baseURL: `${listener.url}/v1`, apiKey: 'none', maxRetries: 0 });

@@ -2,16 +2,22 @@
 import { availableParallelism } from 'node:os';
 import type { ServeConfig } from '@longpo/api';
 import { openTokenizer, type Tokenizer } from '@longpo/tokens';
+import { ApiKeys } from './api/api-keys.ts';
 import { createApp } from './api/app.ts';
+import { defaultLimits, type RequestLimits } from './api/limits.ts';
 import type { ModelState } from './api/model-state.ts';
 import type { Log } from './api/request-record.ts';
+import type { ServerSettings } from './config/settings.ts';
 import type { Engine } from './engine/engine.ts';
 import { openEngine } from './engine/open-engine.ts';
 import { defaultSampling } from './engine/sampling/settings.ts';
 import { listen } from './listener.ts';
 import { createMetrics } from './metrics.ts';
 
-export interface ServerOptions extends ServeConfig {
+type Further = Omit<ServerSettings, keyof ServeConfig | 'listen' | 'drainSeconds'>;
+
+/** The pod contract's fields have to be said; what goes beyond them has the defaults of `config/settings.ts`. */
+export interface ServerOptions extends ServeConfig, Partial<Further> {
   host: string;
   port: number;
   log: Log;
@@ -20,7 +26,10 @@ export interface ServerOptions extends ServeConfig {
 export interface RunningServer {
   /** http://host:port */
   url: string;
-  /** Stops accepting, lets running requests end for up to graceMs, frees the model. */
+  /**
+   * Stops accepting, lets running requests end for up to graceMs, tells those that are left that the server stops, and
+   * frees the model. A second call sets the deadline anew: 0 is now.
+   */
   close(graceMs: number): Promise<void>;
 }
 
@@ -35,6 +44,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     state: () => state,
     metrics,
     log,
+    limits: limitsOf(options),
+    apiKeys: apiKeysOf(options),
+    corsOrigins: options.corsOrigins ?? [],
   });
   const listener = await listen(app.fetch, host, port);
   try {
@@ -45,7 +57,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       maxModelLen: options.maxModelLen,
       ropeTheta: options.ropeTheta,
       parallelSequences: options.parallelSequences,
-      threads: availableParallelism(),
+      threads: options.threads ?? availableParallelism(),
+      kvMemory: options.kvMemory ?? null,
+      kvType: options.kvType ?? 'f32',
+      maxQueuedTokens: options.maxQueuedTokens ?? null,
+      promptLookup: options.promptLookup ?? false,
+      prefixCache: options.prefixCache ?? null,
       onLoad(completed, total) {
         state = { phase: 'loading', percent: total === 0 ? 0 : Math.floor((100 * completed) / total) };
       },
@@ -64,7 +81,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       url: listener.url,
       async close(graceMs) {
         state = { phase: 'stopping' };
-        await listener.close(graceMs);
+        await listener.close(graceMs, () => opened.close());
         await opened.close();
       },
     };
@@ -73,6 +90,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await engine?.close();
     throw error;
   }
+}
+
+function limitsOf({ maxBodyBytes, maxNewTokens, maxStops, maxChoices }: ServerOptions): RequestLimits {
+  return {
+    bodyBytes: maxBodyBytes ?? defaultLimits.bodyBytes,
+    newTokens: maxNewTokens ?? defaultLimits.newTokens,
+    stops: maxStops ?? defaultLimits.stops,
+    choices: maxChoices ?? defaultLimits.choices,
+  };
+}
+
+function apiKeysOf({ apiKeyFile, log }: ServerOptions): ApiKeys | null {
+  if (apiKeyFile == null) return null;
+  return new ApiKeys(apiKeyFile, (error) =>
+    log({ level: 'error', msg: 'api keys unreadable', file: apiKeyFile, reason: String(error) }),
+  );
 }
 
 /** A first run touches every page of the weights; only then is the answer time what it will be. */

@@ -55,9 +55,9 @@ describe('a file of keys', () => {
 
   it('must be there and hold a key at the start', async () => {
     await writeFile(file, '# none\n');
-    expect(open).toThrow(`${file}: has no key; write one a line`);
+    expect(open).toThrow(`--api-key-file ${file}: has no key; write one a line`);
     await rm(file);
-    expect(open).toThrow(`${file}: cannot be read`);
+    expect(open).toThrow(`--api-key-file ${file}: cannot be read`);
   });
 });
 

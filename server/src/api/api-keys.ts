@@ -35,9 +35,12 @@ export class ApiKeys {
       this.#version = versionOf(file);
       this.#digests = readDigests(file);
     } catch (error) {
-      throw new ApiKeysError(`${file}: cannot be read (${error instanceof Error ? error.message : error})`);
+      throw new ApiKeysError(
+        `--api-key-file ${file}: cannot be read (${error instanceof Error ? error.message : error})`,
+      );
     }
-    if (this.#digests.length === 0) throw new ApiKeysError(`${file}: has no key; write one a line`);
+    if (this.#digests.length === 0)
+      throw new ApiKeysError(`--api-key-file ${file}: has no key; write one a line`);
   }
 
   /** Takes as long for a wrong key as for a right one, whichever of them it is. */

@@ -44,6 +44,8 @@ export class ScriptedEngine implements Engine {
   readonly requests: GenerateRequest[] = [];
   readonly signals: (AbortSignal | undefined)[] = [];
   readonly ends: FinishReason[] = [];
+  #over = false;
+  readonly #closed = Promise.withResolvers<void>();
   readonly #totals = { prefixCacheQueries: 0, prefixCacheHits: 0, promptTokens: 0, generationTokens: 0 };
 
   generate(request: GenerateRequest, signal?: AbortSignal): Generation {
@@ -85,8 +87,8 @@ export class ScriptedEngine implements Engine {
     try {
       if (this.closes) return;
       for (const [index, id] of this.script.slice(0, maxTokens).entries()) {
-        await Promise.race([gone, this.beforeToken(index, request)]);
-        if (signal?.aborted) return;
+        await Promise.race([gone, this.#closed.promise, this.beforeToken(index, request)]);
+        if (this.#over || signal?.aborted) return;
         this.#totals.generationTokens += 1;
         yield this.#token(id, request.topLogprobs);
       }
@@ -124,7 +126,11 @@ export class ScriptedEngine implements Engine {
     };
   }
 
-  async close(): Promise<void> {}
+  /** Ends what runs as an engine does that closes. */
+  async close(): Promise<void> {
+    this.#over = true;
+    this.#closed.resolve();
+  }
 }
 
 /** The token at a place has the log-probability -place, and is second to the id below it. */
