@@ -31,7 +31,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     // 4 bits are for speed; float32 and 8 bits promise the same text for the same seed.
     bitEqual: quantization !== 'int4',
   });
-  const scheduler = new Scheduler(decoder, folder.eosTokenIds);
+  const scheduler = new Scheduler(decoder, { ...options, eosTokenIds: folder.eosTokenIds });
   const { vocabularySize } = architecture;
   return {
     maxModelLen,
@@ -67,7 +67,7 @@ function checkRequest(request: GenerateRequest, maxModelLen: number, vocabularyS
   const { promptIds, maxTokens, temperature, topP } = request;
   const { length } = promptIds;
   if (length === 0) throw new EngineError('PROMPT_EMPTY', 'the prompt has no tokens');
-  if (length >= maxModelLen) {
+  if (length + Math.min(maxTokens, 1) > maxModelLen) {
     const message = `the prompt has ${length} tokens; the model takes ${maxModelLen} with the answer`;
     throw new EngineError('PROMPT_TOO_LONG', message);
   }
@@ -75,8 +75,8 @@ function checkRequest(request: GenerateRequest, maxModelLen: number, vocabularyS
   if (outside !== undefined) {
     throw new EngineError('TOKEN_OUT_OF_RANGE', `token id ${outside}: ids are 0 to ${vocabularySize - 1}`);
   }
-  if (!(maxTokens >= 1))
-    throw new EngineError('REQUEST_INVALID', `maxTokens is ${maxTokens}; it must be at least 1`);
+  if (!(maxTokens >= 0))
+    throw new EngineError('REQUEST_INVALID', `maxTokens is ${maxTokens}; it must be at least 0`);
   if (!(temperature >= 0))
     throw new EngineError('REQUEST_INVALID', `temperature is ${temperature}; it must be >= 0`);
   if (!(topP > 0 && topP <= 1))

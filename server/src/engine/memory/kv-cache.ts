@@ -1,6 +1,6 @@
 /**
  * Keys and values of every slot: one mapping a layer for keys, one for values, each [slot, head, position, dim].
- * Reserved for the full context, present only where written. Slots lie side by side so that one run may later cover
+ * Reserved for the full context, present only where written. Slots lie side by side so that one run can cover
  * several of them.
  */
 import { Mapping, pageBytes } from './mapping.ts';
@@ -49,6 +49,36 @@ export class KvCache {
   addresses(slot: number): bigint[] {
     const offset = BigInt(slot * this.slotBytes);
     return this.mappings().map(({ address }) => address + offset);
+  }
+
+  /** Memory that so many positions of a slot take, in whole pages. */
+  bytes(positions: number): number {
+    const { layers, heads, headDim } = this.shape;
+    const pages = Math.ceil((positions * headDim * floatBytes) / pageBytes);
+    return 2 * layers * heads * pages * pageBytes;
+  }
+
+  /** A copy of the slot's keys and values at position 0. */
+  firstPosition(slot: number): Uint8Array {
+    return Buffer.concat(this.#firstRows(slot));
+  }
+
+  setFirstPosition(slot: number, bytes: Uint8Array): void {
+    let offset = 0;
+    for (const row of this.#firstRows(slot)) {
+      row.set(bytes.subarray(offset, offset + row.length));
+      offset += row.length;
+    }
+  }
+
+  #firstRows(slot: number): Uint8Array[] {
+    const heads = Array.from({ length: this.shape.heads }, (_, head) => head * this.headBytes);
+    return this.mappings().flatMap((mapping) =>
+      heads.map((at) => {
+        const row = mapping.view(slot * this.slotBytes + at, this.shape.headDim * floatBytes);
+        return new Uint8Array(row);
+      }),
+    );
   }
 
   /** Gives the pages of a slot's positions from `length` on back to the system. */

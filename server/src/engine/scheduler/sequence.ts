@@ -1,12 +1,18 @@
 /** One request on its way through the scheduler. */
-import type { FinishReason, GenerateRequest, Generation } from '../engine.ts';
+import type { FinishReason, GenerateRequest, Generation, PromptToken } from '../engine.ts';
 import { createSampler, type Sampler } from '../sampling/sampler.ts';
+import { PromptLogprobs } from './prompt-logprobs.ts';
 import { TokenQueue } from './token-queue.ts';
 
 export class Sequence implements Generation {
   readonly request: GenerateRequest;
   readonly tokens: TokenQueue;
   readonly finishReason: Promise<FinishReason>;
+  readonly promptLogprobs: Promise<readonly (PromptToken | null)[] | null>;
+  /** null unless asked for. */
+  readonly prompt: PromptLogprobs | null;
+  /** New tokens at most. */
+  readonly maxTokens: number;
   cachedTokens = 0;
   slot = -1;
   /** Tokens that the model has not seen yet: the rest of the prompt, or the last token. */
@@ -14,10 +20,10 @@ export class Sequence implements Generation {
   #generated = 0;
   #aborted = false;
   #finished = false;
-  readonly #maxTokens: number;
   readonly #stops: ReadonlySet<number>;
   readonly #sample: Sampler;
-  readonly #settle: { resolve(reason: FinishReason): void; reject(error: unknown): void };
+  readonly #settle: PromiseWithResolvers<FinishReason>;
+  readonly #settlePrompt: PromiseWithResolvers<readonly (PromptToken | null)[] | null>;
   readonly #detach: () => void;
 
   constructor(
@@ -28,14 +34,18 @@ export class Sequence implements Generation {
   ) {
     this.request = request;
     this.pending = [...request.promptIds];
-    this.#maxTokens = limits.maxTokens;
+    this.maxTokens = limits.maxTokens;
     this.#stops = new Set([...request.stopTokenIds, ...(request.ignoreEos ? [] : limits.eosTokenIds)]);
     this.#sample = createSampler(request, { promptIds: request.promptIds, stopIds: this.#stops });
-    const { promise, resolve, reject } = Promise.withResolvers<FinishReason>();
+    const { promptIds, promptLogprobs } = request;
+    this.prompt = promptLogprobs === null ? null : new PromptLogprobs(promptIds, promptLogprobs);
+    this.#settle = Promise.withResolvers<FinishReason>();
+    this.#settlePrompt = Promise.withResolvers<readonly (PromptToken | null)[] | null>();
+    this.finishReason = this.#settle.promise;
+    this.promptLogprobs = this.#settlePrompt.promise;
     // A caller that only reads the tokens learns of a failure there.
-    promise.catch(() => undefined);
-    this.finishReason = promise;
-    this.#settle = { resolve, reject };
+    this.finishReason.catch(() => undefined);
+    this.promptLogprobs.catch(() => undefined);
     const abort = (): void => {
       if (this.#finished || this.#aborted) return;
       this.#aborted = true;
@@ -59,6 +69,12 @@ export class Sequence implements Generation {
     return this.#generated > 0;
   }
 
+  /** The whole prompt is in the slot. */
+  promptRead(): void {
+    this.#settlePrompt.resolve(this.prompt?.entries ?? null);
+    if (this.maxTokens === 0) this.finish('length');
+  }
+
   /** Takes the token that the logits after the last pending token give, and ends the sequence if it is the last. */
   accept(logits: Float32Array): void {
     const token = this.#sample(logits);
@@ -69,7 +85,7 @@ export class Sequence implements Generation {
     this.#generated += 1;
     this.pending = [token.id];
     this.tokens.push(token);
-    if (this.#generated >= this.#maxTokens) this.finish('length');
+    if (this.#generated >= this.maxTokens) this.finish('length');
   }
 
   abort(): void {
@@ -78,11 +94,13 @@ export class Sequence implements Generation {
 
   finish(reason: FinishReason): void {
     this.#end();
+    this.#settlePrompt.resolve(null);
     this.#settle.resolve(reason);
   }
 
   fail(error: unknown): void {
     this.#end(error);
+    this.#settlePrompt.reject(error);
     this.#settle.reject(error);
   }
 

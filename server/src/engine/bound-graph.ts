@@ -1,0 +1,168 @@
+/** The decoder's graph with all that a run reads and writes bound in place: keys, values, tables, ids, lengths, logits. */
+import type { Architecture } from '../model/architecture.ts';
+import { decoderInputs, pastNames, presentNames } from '../model/graph/decoder.ts';
+import { elementType } from '../model/graph/onnx.ts';
+import { Arena } from './memory/arena.ts';
+import type { KvCache } from './memory/kv-cache.ts';
+import { Mapping } from './memory/mapping.ts';
+import type { RunBinding, Session } from './ort/session.ts';
+import { fillRotaryTables } from './rotary.ts';
+import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
+
+/** The same number of tokens for each of several slots that lie side by side; more than one token only for one slot. */
+export interface GraphRun {
+  readonly firstSlot: number;
+  /** Of the first slot, then of the next. */
+  readonly ids: readonly number[];
+  /** Tokens that each slot holds already. */
+  readonly past: readonly number[];
+  /** Indexes into the tokens of a slot whose logits are wanted. */
+  readonly at: readonly number[];
+}
+
+export interface BoundGraphSettings extends RotarySettings {
+  readonly architecture: Architecture;
+  /** Of one run at most: tokens, and rows of logits. */
+  readonly maxRows: number;
+}
+
+const smallTensorBytes = 1 << 16;
+const { BYTES_PER_ELEMENT: floatBytes } = Float32Array;
+
+export class BoundGraph {
+  readonly #session: Session;
+  readonly #kv: KvCache;
+  readonly #vocabularySize: number;
+  readonly #arena: Arena;
+  readonly #tables: Mapping;
+  readonly #logits: Mapping;
+  readonly #ids: Integers<BigInt64Array>;
+  readonly #at: Integers<BigInt64Array>;
+  readonly #lastIndexes: Integers<Int32Array>;
+  readonly #totalLength: Integers<Int32Array>;
+  /** By the first slot and the number of slots. */
+  readonly #slotTensors = new Map<string, readonly bigint[]>();
+  readonly #inputs: BigUint64Array;
+  readonly #outputs: BigUint64Array;
+  readonly #binding: RunBinding;
+
+  constructor(session: Session, kv: KvCache, settings: BoundGraphSettings) {
+    const { architecture, maxRows } = settings;
+    const { layers, vocabularySize } = architecture;
+    this.#session = session;
+    this.#kv = kv;
+    this.#vocabularySize = vocabularySize;
+    const arena = new Arena(smallTensorBytes + maxRows * 24 + layers * 1024);
+    this.#arena = arena;
+    this.#ids = longs(arena, maxRows);
+    this.#at = longs(arena, maxRows);
+    this.#lastIndexes = integers(arena, kv.shape.slots);
+    this.#totalLength = integers(arena, 1);
+    this.#logits = new Mapping(maxRows * vocabularySize * floatBytes);
+    this.#tables = new Mapping(2 * this.#tableBytes);
+    const tables = this.#rotaryTables(settings);
+    const kvPointers = new Array<bigint>(2 * layers).fill(0n);
+    const inputs = arena.pointers([0n, 0n, 0n, this.#totalLengthTensor(), ...tables, ...kvPointers]);
+    const outputs = arena.pointers([0n, ...kvPointers]);
+    this.#inputs = inputs.values;
+    this.#outputs = outputs.values;
+    const names = (list: readonly string[]): bigint =>
+      arena.pointers(list.map((name) => arena.string(name))).address;
+    const layerNames = (of: (layer: number) => string[]): string[] =>
+      Array.from({ length: layers }, (_, layer) => of(layer)).flat();
+    this.#binding = {
+      inputNames: names([...decoderInputs, ...layerNames(pastNames)]),
+      inputs: inputs.address,
+      inputCount: inputs.values.length,
+      outputNames: names(['logits', ...layerNames(presentNames)]),
+      outputs: outputs.address,
+      outputCount: outputs.values.length,
+    };
+  }
+
+  get #tableBytes(): number {
+    return this.#kv.capacity * (this.#kv.shape.headDim / 2) * floatBytes;
+  }
+
+  /** Tensors of cos and sin. */
+  #rotaryTables(settings: BoundGraphSettings): bigint[] {
+    const bytes = this.#tableBytes;
+    const { headDim } = this.#kv.shape;
+    const cos = new Float32Array(this.#tables.view(0, bytes));
+    const sin = new Float32Array(this.#tables.view(bytes, bytes));
+    fillRotaryTables(cos, sin, rotaryFrequencies(settings), headDim / 2);
+    const shape = [this.#kv.capacity, headDim / 2];
+    return [0, bytes].map((offset) =>
+      this.#session.tensor(this.#tables.address + BigInt(offset), bytes, shape, elementType.FLOAT),
+    );
+  }
+
+  #totalLengthTensor(): bigint {
+    return this.#session.tensor(this.#totalLength.address, 4, [], elementType.INT32);
+  }
+
+  /** Logits of the wanted tokens of the first slot, of the next slot, ...; valid until the next run. */
+  async run({ firstSlot, ids, past, at }: GraphRun): Promise<Float32Array> {
+    const { FLOAT, INT32, INT64 } = elementType;
+    const batch = past.length;
+    const tokens = ids.length / batch;
+    this.#ids.values.set(ids.map(BigInt));
+    this.#at.values.set(at.map(BigInt));
+    this.#lastIndexes.values.set(past.map((length) => length + tokens - 1));
+    this.#totalLength.values[0] = Math.max(...past) + tokens;
+    const logitBytes = batch * at.length * this.#vocabularySize * floatBytes;
+    const logitShape = [batch, at.length, this.#vocabularySize];
+    const values = [
+      this.#session.tensor(this.#ids.address, ids.length * 8, [batch, tokens], INT64),
+      this.#session.tensor(this.#at.address, at.length * 8, [at.length], INT64),
+      this.#session.tensor(this.#lastIndexes.address, batch * 4, [batch], INT32),
+      this.#session.tensor(this.#logits.address, logitBytes, logitShape, FLOAT),
+    ] as const;
+    [this.#inputs[0], this.#inputs[1], this.#inputs[2], this.#outputs[0]] = values;
+    const slots = this.#slots(firstSlot, batch);
+    this.#inputs.set(slots, decoderInputs.length);
+    this.#outputs.set(slots, 1);
+    try {
+      await this.#session.run(this.#binding);
+    } finally {
+      for (const value of values) this.#session.release(value);
+    }
+    return new Float32Array(this.#logits.view(0, logitBytes));
+  }
+
+  /** Keys and values of neighbouring slots as one tensor a layer. */
+  #slots(first: number, count: number): readonly bigint[] {
+    const key = `${first}+${count}`;
+    const known = this.#slotTensors.get(key);
+    if (known) return known;
+    const { capacity, slotBytes, shape } = this.#kv;
+    const dimensions = [count, shape.heads, capacity, shape.headDim];
+    const tensors = this.#kv
+      .addresses(first)
+      .map((address) => this.#session.tensor(address, count * slotBytes, dimensions, elementType.FLOAT));
+    this.#slotTensors.set(key, tensors);
+    return tensors;
+  }
+
+  /** After the session's close. */
+  free(): void {
+    this.#tables.unmap();
+    this.#logits.unmap();
+    this.#arena.free();
+  }
+}
+
+interface Integers<T> {
+  readonly address: bigint;
+  readonly values: T;
+}
+
+function longs(arena: Arena, count: number): Integers<BigInt64Array> {
+  const { address, buffer } = arena.allocate(count * 8);
+  return { address, values: new BigInt64Array(buffer) };
+}
+
+function integers(arena: Arena, count: number): Integers<Int32Array> {
+  const { address, buffer } = arena.allocate(count * 4);
+  return { address, values: new Int32Array(buffer) };
+}
