@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { Metrics } from '../metrics.ts';
 import { failureValues } from './answer.ts';
 import { type ApiKeys, bearerOf } from './api-keys.ts';
@@ -13,6 +14,8 @@ import { health } from './health.ts';
 import { bodyBytesOf, defaultLimits, type RequestLimits } from './limits.ts';
 import { type ModelState, servedOf } from './model-state.ts';
 import { models } from './models.ts';
+import { openapiDocument } from './openapi.ts';
+import { referencePage } from './reference-page.ts';
 import { type ApiEnv, type Log, RequestRecord } from './request-record.ts';
 import { requestSchemas } from './request-schemas.ts';
 import { detokenize, tokenize, tokenizerInfo } from './tokenization.ts';
@@ -61,6 +64,9 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   app.post('/tokenize', (c) => tokenize(c, servedOf(state())));
   app.post('/detokenize', (c) => detokenize(c, servedOf(state())));
   app.get('/tokenizer_info', (c) => tokenizerInfo(c, servedOf(state())));
+  const document = openapiDocument(schemas, packageJson.version);
+  app.get('/openapi.json', (c) => c.json(document));
+  app.route('/', referencePage());
   return app;
 }
 
