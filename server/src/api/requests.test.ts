@@ -13,6 +13,8 @@ const refusal = (message: string, param: string | null, code = 'invalid_request'
   body: { error: { message, type: 'invalid_request_error', param, code } },
 });
 
+const nested = (depth: number): object => (depth === 0 ? {} : { items: nested(depth - 1) });
+
 async function shown(response: Response) {
   const retry = response.headers.get('x-should-retry');
   return { status: response.status, retry, body: await response.json() };
@@ -58,6 +60,11 @@ describe('a chat request', () => {
       { response_format: { type: 'xml' } },
       'response_format.type: must have the type text, json_object or json_schema',
       'response_format.type',
+    ],
+    [
+      { structured_outputs: { json: nested(200) } },
+      'structured_outputs.json: must not be nested deeper than 100 levels',
+      'structured_outputs.json',
     ],
     [
       { structured_outputs: { regex: 'a', json: {} } },

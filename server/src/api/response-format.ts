@@ -2,8 +2,7 @@
 import * as z from 'zod';
 import type { Grammar } from '../engine/sampling/grammar.ts';
 import { invalidRequest } from './errors.ts';
-
-const jsonSchema = z.record(z.string(), z.unknown()).describe('A JSON Schema.');
+import { jsonSchema } from './json-schema-field.ts';
 
 export const responseFormat = z.discriminatedUnion(
   'type',

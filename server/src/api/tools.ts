@@ -4,6 +4,7 @@ import * as z from 'zod';
 import type { Grammar } from '../engine/sampling/grammar.ts';
 import { type ToolFormat, toolFormat, toolGrammar } from '../engine/sampling/tool-calls.ts';
 import { invalidRequest } from './errors.ts';
+import { jsonSchema } from './json-schema-field.ts';
 
 const name = z
   .string()
@@ -14,7 +15,7 @@ const tool = z.object({
   function: z.object({
     name,
     description: z.string().nullish(),
-    parameters: z.record(z.string(), z.unknown()).nullish().describe('A JSON Schema of an object.'),
+    parameters: jsonSchema.nullish(),
     strict: z.boolean().nullish().describe('Arguments follow their schema with or without it.'),
   }),
 });
