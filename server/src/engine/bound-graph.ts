@@ -33,7 +33,7 @@ export class BoundGraph {
   readonly #session: Session;
   readonly #kv: KvCache;
   readonly #vocabularySize: number;
-  readonly #arena: Arena;
+  readonly #owned: DisposableStack;
   readonly #tables: Mapping;
   readonly #logits: Mapping;
   readonly #ids: Integers<BigInt64Array>;
@@ -52,14 +52,15 @@ export class BoundGraph {
     this.#session = session;
     this.#kv = kv;
     this.#vocabularySize = vocabularySize;
-    const arena = new Arena(smallTensorBytes + maxRows * 24 + layers * 1024);
-    this.#arena = arena;
+    using owned = new DisposableStack();
+    const map = (bytes: number): Mapping => owned.adopt(new Mapping(bytes), (mapping) => mapping.unmap());
+    const arena = new Arena(map(smallTensorBytes + maxRows * 24 + layers * 1024));
+    this.#logits = map(maxRows * vocabularySize * floatBytes);
+    this.#tables = map(2 * this.#tableBytes);
     this.#ids = longs(arena, maxRows);
     this.#at = longs(arena, maxRows);
     this.#lastIndexes = integers(arena, kv.shape.slots);
     this.#totalLength = integers(arena, 1);
-    this.#logits = new Mapping(maxRows * vocabularySize * floatBytes);
-    this.#tables = new Mapping(2 * this.#tableBytes);
     const tables = this.#rotaryTables(settings);
     const kvPointers = new Array<bigint>(2 * layers).fill(0n);
     const inputs = arena.pointers([0n, 0n, 0n, this.#totalLengthTensor(), ...tables, ...kvPointers]);
@@ -78,6 +79,7 @@ export class BoundGraph {
       outputs: outputs.address,
       outputCount: outputs.values.length,
     };
+    this.#owned = owned.move();
   }
 
   get #tableBytes(): number {
@@ -146,9 +148,7 @@ export class BoundGraph {
 
   /** After the session's close. */
   free(): void {
-    this.#tables.unmap();
-    this.#logits.unmap();
-    this.#arena.free();
+    this.#owned.dispose();
   }
 }
 

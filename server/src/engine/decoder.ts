@@ -5,7 +5,7 @@ import type { Tensors } from '../model/tensors.ts';
 import { BoundGraph, type BoundGraphSettings } from './bound-graph.ts';
 import { type DecodeGroup, decodeGroups } from './decode-groups.ts';
 import { IdleRows } from './memory/idle-rows.ts';
-import { KvCache } from './memory/kv-cache.ts';
+import { KvCache, type KvShape } from './memory/kv-cache.ts';
 import { Session } from './ort/session.ts';
 import type { DecodeRow, Runner, Step } from './scheduler/runner.ts';
 
@@ -44,38 +44,33 @@ export class Decoder implements Runner {
   readonly #minRaggedRows: number;
   #closing: Promise<void> | undefined;
 
-  private constructor(session: Session, settings: DecoderSettings) {
+  private constructor(session: Session, kv: KvCache, graph: BoundGraph, settings: DecoderSettings) {
     const { architecture, chunkTokens, slots, bitEqual } = settings;
-    const { layers, keyValueHeads: heads, queryHeads } = architecture;
     this.#session = session;
+    this.#kv = kv;
+    this.#graph = graph;
+    this.#idle = new IdleRows(kv);
     this.#minChunk = bitEqual ? minChunk : 1;
-    this.#minRaggedRows = bitEqual ? Math.ceil(settings.threads / queryHeads) : 0;
+    this.#minRaggedRows = bitEqual ? Math.ceil(settings.threads / architecture.queryHeads) : 0;
     this.decodesAsItReads = !bitEqual;
     this.chunkTokens = chunkTokens;
     this.slots = slots;
     this.positions = settings.positions;
     this.vocabularySize = architecture.vocabularySize;
-    this.#kv = new KvCache({
-      layers,
-      // One more, so that the last one has a neighbour too.
-      slots: slots + 1,
-      heads,
-      headDim: paddedHeadDim(architecture),
-      // The last position's second row needs a place too.
-      positions: settings.positions + minChunk - 1,
-    });
-    this.#idle = new IdleRows(this.#kv);
-    const maxRows = Math.max(chunkTokens, minChunk, slots + 1);
-    this.#graph = new BoundGraph(session, this.#kv, { ...settings, maxRows });
   }
 
+  /** Holds nothing if it throws. */
   static async open(settings: DecoderSettings): Promise<Decoder> {
-    const graph = decoderGraph(settings.architecture, settings.tensors, settings.quantized);
-    const session = await Session.open(graph, {
-      threads: settings.threads,
-      entries: sessionEntries,
-    });
-    return new Decoder(session, settings);
+    const { architecture, tensors, quantized, chunkTokens, slots, threads } = settings;
+    await using made = new AsyncDisposableStack();
+    const kv = made.adopt(new KvCache(kvShapeOf(settings)), (cache) => cache.free());
+    const graph = decoderGraph(architecture, tensors, quantized);
+    const session = await Session.open(graph, { threads, entries: sessionEntries });
+    made.defer(() => session.close());
+    const maxRows = Math.max(chunkTokens, minChunk, slots + 1);
+    const bound = new BoundGraph(session, kv, { ...settings, maxRows });
+    made.move();
+    return new Decoder(session, kv, bound, settings);
   }
 
   kvBytes(tokens: number): number {
@@ -144,6 +139,23 @@ export class Decoder implements Runner {
     this.#kv.free();
     this.#graph.free();
   }
+}
+
+/** What the keys and values of a decoder take. */
+export function kvShapeOf({
+  architecture,
+  slots,
+  positions,
+}: Pick<DecoderSettings, 'architecture' | 'slots' | 'positions'>): KvShape {
+  return {
+    layers: architecture.layers,
+    // One more, so that the last one has a neighbour too.
+    slots: slots + 1,
+    heads: architecture.keyValueHeads,
+    headDim: paddedHeadDim(architecture),
+    // The last position's second row needs a place too.
+    positions: positions + minChunk - 1,
+  };
 }
 
 const sessionEntries = {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,8 +97,8 @@ test.each(['none', 'int8'] as const)(
 test('a head for each thread or fewer: answers of one length decode as they do alone', async () => {
   // More threads than heads: the attention of a single row would be split among them.
   const few = { config: { num_attention_heads: 2, num_key_value_heads: 1 } };
-  const engine = await open({ threads: 4, parallelSequences: 3 }, few);
-  const prompts = [prompt(700, 11), prompt(700, 13), prompt(700, 17)];
+  const engine = await open({ threads: 8, parallelSequences: 3, maxModelLen: 3000 }, few);
+  const prompts = [prompt(2600, 11), prompt(2600, 13), prompt(2600, 17)];
   const ask = (promptIds: number[]) => read(engine.generate(request(promptIds, { topLogprobs: 2 })));
   const together = await Promise.all(prompts.map(ask));
   for (const [i, promptIds] of prompts.entries()) expect(together[i]).toEqual(await ask(promptIds));
@@ -215,6 +216,35 @@ test('closing during a run waits for it and may be repeated', async () => {
   await engine.close();
   expect(await generation.finishReason).toBe('abort');
   expect(() => engine.generate(request([1]))).toThrow(expect.objectContaining({ code: 'ENGINE_CLOSED' }));
+});
+
+test('a KV budget below one context is refused with the numbers, and one of exactly that serves it', async () => {
+  // 2 layers, keys and values, 2 heads of 16 floats: 512 bytes a token.
+  const needed = 1024 * 512;
+  await expect(open({ kvMemory: needed - 1 })).rejects.toThrow(
+    expect.objectContaining({
+      code: 'KV_MEMORY_TOO_SMALL',
+      message: `keys and values of one context of 1024 tokens take ${needed} bytes, the budget is ${needed - 1}: raise kvMemory or lower maxModelLen`,
+    }),
+  );
+  const engine = await open({ kvMemory: needed });
+  const answers = [prompt(900), prompt(500, 11)].map((promptIds) => engine.generate(request(promptIds)));
+  expect(await Promise.all(answers.map(ids))).toEqual([
+    await ids((await open()).generate(request(prompt(900)))),
+    await ids((await open()).generate(request(prompt(500, 11)))),
+  ]);
+  expect(engine.stats().kvBytesReserved).toBeLessThanOrEqual(needed);
+  expect(engine.stats().evictions).toBe(1);
+});
+
+test('more address space than the machine has: opening fails and holds nothing', async () => {
+  const mappings = (): number => readFileSync('/proc/self/maps', 'utf8').split('\n').length;
+  await open();
+  const before = mappings();
+  for (let i = 0; i < 3; i++) {
+    await expect(open({ maxModelLen: 2 ** 40, parallelSequences: 64 })).rejects.toThrow('mmap of');
+  }
+  expect(mappings() - before).toBeLessThan(20);
 });
 
 test('opening and closing many engines gives their memory back', async () => {

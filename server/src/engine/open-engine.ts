@@ -1,8 +1,10 @@
 /** Opens a model folder as an engine: verify, quantise or find in the cache, load, schedule. */
 import { openModelFolder } from '../model/folder.ts';
+import { ModelError } from '../model/model-error.ts';
 import { quantizedWeights } from '../model/quantization/cache.ts';
-import { Decoder } from './decoder.ts';
+import { Decoder, kvShapeOf } from './decoder.ts';
 import { type Engine, EngineError, type EngineOptions, type GenerateRequest } from './engine.ts';
+import { type KvShape, kvBytes } from './memory/kv-cache.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 
 /** Long enough for the matrix kernels' full speed, short enough that a decode beside it waits well below a second. */
@@ -12,20 +14,22 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { quantization } = options;
   const load = loadProgress(options);
   const folder = await openModelFolder(options.directory, load.hashed);
+  const { architecture, tensors } = folder;
+  const maxModelLen = options.maxModelLen ?? architecture.maxPositionEmbeddings;
+  const slots = options.parallelSequences;
+  checkKvMemory(options, kvShapeOf({ architecture, slots, positions: maxModelLen }), maxModelLen);
   const quantized =
     quantization === 'none'
       ? null
       : await quantizedWeights(folder, quantization, options.cache, options.threads, load.quantized);
   load.done();
-  const { architecture, tensors } = folder;
-  const maxModelLen = options.maxModelLen ?? architecture.maxPositionEmbeddings;
   const decoder = await Decoder.open({
     architecture,
     tensors,
     quantized,
     positions: maxModelLen,
     ropeTheta: options.ropeTheta ?? architecture.ropeTheta,
-    slots: options.parallelSequences,
+    slots,
     threads: options.threads,
     chunkTokens: Math.min(chunkTokens, maxModelLen),
     // 4 bits are for speed; float32 and 8 bits promise the same text for the same seed.
@@ -45,6 +49,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     stats: () => scheduler.stats(),
     close: () => scheduler.close(),
   };
+}
+
+/** A budget below one context could never admit the longest request. */
+function checkKvMemory({ kvMemory }: EngineOptions, shape: KvShape, maxModelLen: number): void {
+  const needed = kvBytes(shape, maxModelLen);
+  if (kvMemory == null || kvMemory >= needed) return;
+  const message = `keys and values of one context of ${maxModelLen} tokens take ${needed} bytes, the budget is ${kvMemory}: raise kvMemory or lower maxModelLen`;
+  throw new ModelError('KV_MEMORY_TOO_SMALL', message);
 }
 
 /** The folder is read twice when it is quantised: once to know that it is whole, once to convert it. */

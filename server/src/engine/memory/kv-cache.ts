@@ -18,14 +18,22 @@ const floatBytes = Float32Array.BYTES_PER_ELEMENT;
 const greatestCommonDivisor = (a: number, b: number): number =>
   b === 0 ? a : greatestCommonDivisor(b, a % b);
 
+/** Memory that so many positions of a slot take, in whole pages. */
+export function kvBytes({ layers, heads, headDim }: KvShape, positions: number): number {
+  const pages = Math.ceil((positions * headDim * floatBytes) / pageBytes);
+  return 2 * layers * heads * pages * pageBytes;
+}
+
 export class KvCache {
   readonly shape: KvShape;
   /** Positions of a slot, rounded up so that every head starts on a page of its own. */
   readonly capacity: number;
   readonly headBytes: number;
   readonly slotBytes: number;
-  readonly #layers: readonly (readonly [keys: Mapping, values: Mapping])[];
+  readonly #mappings: readonly Mapping[];
+  readonly #owned: DisposableStack;
 
+  /** Throws, and holds nothing, if the system does not give so much address space. */
   constructor(shape: KvShape) {
     this.shape = shape;
     const rowBytes = shape.headDim * floatBytes;
@@ -33,16 +41,16 @@ export class KvCache {
     this.capacity = Math.ceil(shape.positions / rowsPerPage) * rowsPerPage;
     this.headBytes = this.capacity * rowBytes;
     this.slotBytes = this.headBytes * shape.heads;
-    this.#layers = Array.from({ length: shape.layers }, () => [this.#reserve(), this.#reserve()]);
-  }
-
-  #reserve(): Mapping {
-    return new Mapping(this.slotBytes * this.shape.slots);
+    using owned = new DisposableStack();
+    this.#mappings = Array.from({ length: 2 * shape.layers }, () =>
+      owned.adopt(new Mapping(this.slotBytes * shape.slots), (mapping) => mapping.unmap()),
+    );
+    this.#owned = owned.move();
   }
 
   /** Keys and values of layer 0, of layer 1, ... */
-  mappings(): Mapping[] {
-    return this.#layers.flat();
+  mappings(): readonly Mapping[] {
+    return this.#mappings;
   }
 
   /** Addresses of a slot's buffers: keys and values of layer 0, of layer 1, ... */
@@ -51,11 +59,8 @@ export class KvCache {
     return this.mappings().map(({ address }) => address + offset);
   }
 
-  /** Memory that so many positions of a slot take, in whole pages. */
   bytes(positions: number): number {
-    const { layers, heads, headDim } = this.shape;
-    const pages = Math.ceil((positions * headDim * floatBytes) / pageBytes);
-    return 2 * layers * heads * pages * pageBytes;
+    return kvBytes(this.shape, positions);
   }
 
   /** A copy of the slot's keys and values at position 0. */
@@ -92,6 +97,6 @@ export class KvCache {
   }
 
   free(): void {
-    for (const mapping of this.mappings()) mapping.unmap();
+    this.#owned.dispose();
   }
 }

@@ -1,5 +1,5 @@
 /** Anonymous memory straight from the kernel: reserved whole, present only where touched, given back by the page. */
-import koffi from 'koffi';
+import { koffi } from '../foreign.ts';
 
 const protReadWrite = 0x3;
 const mapPrivate = 0x2;
