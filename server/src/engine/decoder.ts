@@ -14,6 +14,8 @@ export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows'> {
   readonly quantized: QuantizedWeights | null;
   readonly slots: number;
   readonly threads: number;
+  /** Float weights are read where the file is mapped; else copied, see model/weight-residence.ts. */
+  readonly mapWeights?: boolean;
   /** Tokens of one run at most. */
   readonly chunkTokens: number;
   /**
@@ -65,7 +67,11 @@ export class Decoder implements Runner {
     await using made = new AsyncDisposableStack();
     const kv = made.adopt(new KvCache(kvShapeOf(settings)), (cache) => cache.free());
     const graph = decoderGraph(architecture, tensors, quantized);
-    const session = await Session.open(graph, { threads, entries: sessionEntries });
+    const entries = {
+      ...sessionEntries,
+      ...(settings.mapWeights && quantized === null ? mappedEntries : {}),
+    };
+    const session = await Session.open(graph, { threads, entries });
     made.defer(() => session.close());
     const maxRows = Math.max(chunkTokens, minChunk, slots + 1);
     const bound = new BoundGraph(session, kv, { ...settings, maxRows });
@@ -163,4 +169,10 @@ const sessionEntries = {
   'session.model_external_initializers_file_folder_path': '/',
   // Threads wait actively within a run, and sleep between runs.
   'session.force_spinning_stop': '1',
+};
+
+/** Neither packed for the kernels nor cast when the graph is loaded. */
+const mappedEntries = {
+  'session.disable_prepacking': '1',
+  'optimization.disable_specified_optimizers': 'ConstantFolding',
 };

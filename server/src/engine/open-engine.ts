@@ -2,6 +2,7 @@
 import { openModelFolder } from '../model/folder.ts';
 import { ModelError } from '../model/model-error.ts';
 import { quantizedWeights } from '../model/quantization/cache.ts';
+import { mapsWeights } from '../model/weight-residence.ts';
 import { Decoder, kvShapeOf } from './decoder.ts';
 import { type Engine, EngineError, type EngineOptions, type GenerateRequest } from './engine.ts';
 import { type KvShape, kvBytes } from './memory/kv-cache.ts';
@@ -27,6 +28,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     architecture,
     tensors,
     quantized,
+    mapWeights: mapsWeights(tensors, process.availableMemory()),
     positions: maxModelLen,
     ropeTheta: options.ropeTheta ?? architecture.ropeTheta,
     slots,
