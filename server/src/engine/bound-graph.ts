@@ -9,13 +9,15 @@ import type { RunBinding, Session } from './ort/session.ts';
 import { fillRotaryTables } from './rotary.ts';
 import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
 
-/** The same number of tokens for each of several slots that lie side by side; more than one token only for one slot. */
+/** The same number of tokens for each of several slots side by side; more than one token a slot only for one slot. */
 export interface GraphRun {
   readonly firstSlot: number;
   /** Of the first slot, then of the next. */
   readonly ids: readonly number[];
   /** Tokens that each slot holds already. */
   readonly past: readonly number[];
+  /** The rows are consecutive tokens of the first slot, each of them a decode step; else each is a slot's. */
+  readonly oneSlot?: boolean;
   /** Indexes into the tokens of a slot whose logits are wanted. */
   readonly at: readonly number[];
 }
@@ -24,6 +26,8 @@ export interface BoundGraphSettings extends RotarySettings {
   readonly architecture: Architecture;
   /** Of one run at most: tokens, and rows of logits. */
   readonly maxRows: number;
+  /** Rows of one run that are consecutive tokens of one slot, at most. */
+  readonly maxRepeats: number;
 }
 
 const smallTensorBytes = 1 << 16;
@@ -40,7 +44,10 @@ export class BoundGraph {
   readonly #at: Integers<BigInt64Array>;
   readonly #lastIndexes: Integers<Int32Array>;
   readonly #totalLength: Integers<Int32Array>;
-  /** By the first slot and the number of slots. */
+  /** Addresses by slot. */
+  readonly #repeats = new Map<number, readonly bigint[]>();
+  readonly #maxRepeats: number;
+  /** By the first slot, whether it is the only one, and the number of rows. */
   readonly #slotTensors = new Map<string, readonly bigint[]>();
   readonly #inputs: BigUint64Array;
   readonly #outputs: BigUint64Array;
@@ -52,6 +59,7 @@ export class BoundGraph {
     this.#session = session;
     this.#kv = kv;
     this.#vocabularySize = vocabularySize;
+    this.#maxRepeats = settings.maxRepeats;
     using owned = new DisposableStack();
     const map = (bytes: number): Mapping => owned.adopt(new Mapping(bytes), (mapping) => mapping.unmap());
     const arena = new Arena(map(smallTensorBytes + maxRows * 24 + layers * 1024));
@@ -59,7 +67,7 @@ export class BoundGraph {
     this.#tables = map(2 * this.#tableBytes);
     this.#ids = longs(arena, maxRows);
     this.#at = longs(arena, maxRows);
-    this.#lastIndexes = integers(arena, kv.shape.slots);
+    this.#lastIndexes = integers(arena, Math.max(kv.shape.slots, settings.maxRepeats));
     this.#totalLength = integers(arena, 1);
     const tables = this.#rotaryTables(settings);
     const kvPointers = new Array<bigint>(2 * layers).fill(0n);
@@ -104,7 +112,7 @@ export class BoundGraph {
   }
 
   /** Logits of the wanted tokens of the first slot, of the next slot, ...; valid until the next run. */
-  async run({ firstSlot, ids, past, at }: GraphRun): Promise<Float32Array> {
+  async run({ firstSlot, ids, past, at, oneSlot = false }: GraphRun): Promise<Float32Array> {
     const { FLOAT, INT32, INT64 } = elementType;
     const batch = past.length;
     const tokens = ids.length / batch;
@@ -121,7 +129,7 @@ export class BoundGraph {
       this.#session.tensor(this.#logits.address, logitBytes, logitShape, FLOAT),
     ] as const;
     [this.#inputs[0], this.#inputs[1], this.#inputs[2], this.#outputs[0]] = values;
-    const slots = this.#slots(firstSlot, batch);
+    const slots = this.#slots(firstSlot, batch, oneSlot);
     this.#inputs.set(slots, decoderInputs.length);
     this.#outputs.set(slots, 1);
     try {
@@ -132,18 +140,25 @@ export class BoundGraph {
     return new Float32Array(this.#logits.view(0, logitBytes));
   }
 
-  /** Keys and values of neighbouring slots as one tensor a layer. */
-  #slots(first: number, count: number): readonly bigint[] {
-    const key = `${first}+${count}`;
+  /** Keys and values of neighbouring slots, or of one slot over and over, as one tensor a layer. */
+  #slots(first: number, count: number, oneSlot: boolean): readonly bigint[] {
+    const key = `${first}${oneSlot ? 'x' : '+'}${count}`;
     const known = this.#slotTensors.get(key);
     if (known) return known;
     const { capacity, slotBytes, shape } = this.#kv;
     const dimensions = [count, shape.heads, capacity, shape.headDim];
-    const tensors = this.#kv
-      .addresses(first)
-      .map((address) => this.#session.tensor(address, count * slotBytes, dimensions, elementType.FLOAT));
+    const addresses = oneSlot ? this.#repeated(first) : this.#kv.addresses(first);
+    const tensors = addresses.map((address) =>
+      this.#session.tensor(address, count * slotBytes, dimensions, elementType.FLOAT),
+    );
     this.#slotTensors.set(key, tensors);
     return tensors;
+  }
+
+  #repeated(slot: number): readonly bigint[] {
+    const addresses = this.#repeats.get(slot) ?? this.#kv.repeated(slot, this.#maxRepeats);
+    this.#repeats.set(slot, addresses);
+    return addresses;
   }
 
   /** After the session's close. */

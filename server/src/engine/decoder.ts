@@ -9,7 +9,7 @@ import { KvCache, type KvShape } from './memory/kv-cache.ts';
 import { Session } from './ort/session.ts';
 import type { DecodeRow, Runner, Step } from './scheduler/runner.ts';
 
-export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows'> {
+export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows' | 'maxRepeats'> {
   readonly tensors: Tensors;
   readonly quantized: QuantizedWeights | null;
   readonly slots: number;
@@ -24,6 +24,8 @@ export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows'> {
    * decoded tokens, whatever their number, all take the kernel for one.
    */
   readonly bitEqual: boolean;
+  /** Tokens that one call of `verify` may take beyond the first; 0, which is off, unless given. */
+  readonly maxDraft?: number;
 }
 
 /** Tokens of a chunk when bitEqual. */
@@ -37,6 +39,7 @@ export class Decoder implements Runner {
   readonly positions: number;
   readonly vocabularySize: number;
   readonly decodesAsItReads: boolean;
+  readonly maxDraft: number;
   readonly #session: Session;
   readonly #kv: KvCache;
   readonly #graph: BoundGraph;
@@ -55,6 +58,7 @@ export class Decoder implements Runner {
     this.#minChunk = bitEqual ? minChunk : 1;
     this.#minRaggedRows = bitEqual ? Math.ceil(settings.threads / architecture.queryHeads) : 0;
     this.decodesAsItReads = !bitEqual;
+    this.maxDraft = settings.maxDraft ?? 0;
     this.chunkTokens = chunkTokens;
     this.slots = slots;
     this.positions = settings.positions;
@@ -63,7 +67,7 @@ export class Decoder implements Runner {
 
   /** Holds nothing if it throws. */
   static async open(settings: DecoderSettings): Promise<Decoder> {
-    const { architecture, tensors, quantized, chunkTokens, slots, threads } = settings;
+    const { architecture, tensors, quantized, chunkTokens, slots, threads, maxDraft = 0 } = settings;
     await using made = new AsyncDisposableStack();
     const kv = made.adopt(new KvCache(kvShapeOf(settings)), (cache) => cache.free());
     const graph = decoderGraph(architecture, tensors, quantized);
@@ -73,8 +77,9 @@ export class Decoder implements Runner {
     };
     const session = await Session.open(graph, { threads, entries });
     made.defer(() => session.close());
-    const maxRows = Math.max(chunkTokens, minChunk, slots + 1);
-    const bound = new BoundGraph(session, kv, { ...settings, maxRows });
+    const maxRepeats = maxDraft + 1;
+    const maxRows = Math.max(chunkTokens, minChunk, slots + 1, maxRepeats);
+    const bound = new BoundGraph(session, kv, { ...settings, maxRows, maxRepeats });
     made.move();
     return new Decoder(session, kv, bound, settings);
   }
@@ -121,6 +126,22 @@ export class Decoder implements Runner {
     });
   }
 
+  /**
+   * With bitEqual each token is a row of its own over the same slot: ONNX Runtime stores the keys and values of all rows
+   * before any of them attends, so each finds what the rows before it wrote, and all take the kernel of a decode step.
+   */
+  async verify({ slot, ids, past }: Step): Promise<Float32Array[]> {
+    this.#idle.wake(slot);
+    const rows = [...ids.keys()];
+    const logits = await this.#graph.run(
+      this.decodesAsItReads
+        ? { firstSlot: slot, ids, past: [past], at: rows }
+        : { firstSlot: slot, ids, past: rows.map((row) => past + row), at: [0], oneSlot: true },
+    );
+    const { vocabularySize } = this;
+    return rows.map((row) => logits.subarray(row * vocabularySize, (row + 1) * vocabularySize));
+  }
+
   /** Where the kernel would split the keys of equally long rows among threads, an idle row makes them unequal. */
   #ragged(group: DecodeGroup): DecodeGroup {
     return group.rows.length < this.#minRaggedRows ? { ...group, rows: [...group.rows, null] } : group;
@@ -152,7 +173,9 @@ export function kvShapeOf({
   architecture,
   slots,
   positions,
-}: Pick<DecoderSettings, 'architecture' | 'slots' | 'positions'>): KvShape {
+  bitEqual,
+  maxDraft = 0,
+}: Pick<DecoderSettings, 'architecture' | 'slots' | 'positions' | 'bitEqual' | 'maxDraft'>): KvShape {
   return {
     layers: architecture.layers,
     // One more, so that the last one has a neighbour too.
@@ -161,6 +184,7 @@ export function kvShapeOf({
     headDim: paddedHeadDim(architecture),
     // The last position's second row needs a place too.
     positions: positions + minChunk - 1,
+    repeatable: bitEqual && maxDraft > 0,
   };
 }
 

@@ -104,6 +104,26 @@ test('a head for each thread or fewer: answers of one length decode as they do a
   for (const [i, promptIds] of prompts.entries()) expect(together[i]).toEqual(await ask(promptIds));
 });
 
+test.each(['none', 'int8'] as const)(
+  '%s: prompt lookup changes no bit of any answer',
+  async (quantization) => {
+    const plain = await open({ quantization });
+    const guessing = await open({ quantization, promptLookup: true });
+    const long = prompt(400, 11);
+    const echo = [...long, ...(await ids(plain.generate(request(long, { maxTokens: 60 }))))];
+    // Asked again for what it said: the guesses are right for a while.
+    const asked = [
+      request([...echo, ...long], { topLogprobs: 2, maxTokens: 80 }),
+      request(prompt(90), { temperature: 1 }),
+    ];
+    for (const each of asked) {
+      expect(await read(guessing.generate(each))).toEqual(await read(plain.generate(each)));
+    }
+    const { draftTokens, draftAccepted } = guessing.stats();
+    expect({ guessed: draftTokens > 0, held: draftAccepted > 5 }).toEqual({ guessed: true, held: true });
+  },
+);
+
 test('log-probabilities of the prompt are those of the tokens when they are drawn', async () => {
   const engine = await open();
   const first = prompt(300, 11);

@@ -11,31 +11,37 @@ import { Scheduler } from './scheduler/scheduler.ts';
 /** Long enough for the matrix kernels' full speed, short enough that a decode beside it waits well below a second. */
 const chunkTokens = 256;
 
+/** A run of eight tokens costs about three times that of one. */
+const maxDraft = 7;
+
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { quantization } = options;
   const load = loadProgress(options);
   const folder = await openModelFolder(options.directory, load.hashed);
   const { architecture, tensors } = folder;
   const maxModelLen = options.maxModelLen ?? architecture.maxPositionEmbeddings;
-  const slots = options.parallelSequences;
-  checkKvMemory(options, kvShapeOf({ architecture, slots, positions: maxModelLen }), maxModelLen);
+  const shape = {
+    architecture,
+    slots: options.parallelSequences,
+    positions: maxModelLen,
+    // 4 bits are for speed; float32 and 8 bits promise the same text for the same seed.
+    bitEqual: quantization !== 'int4',
+    maxDraft: options.promptLookup === true ? maxDraft : 0,
+  };
+  checkKvMemory(options, kvShapeOf(shape), maxModelLen);
   const quantized =
     quantization === 'none'
       ? null
       : await quantizedWeights(folder, quantization, options.cache, options.threads, load.quantized);
   load.done();
   const decoder = await Decoder.open({
-    architecture,
+    ...shape,
     tensors,
     quantized,
     mapWeights: mapsWeights(tensors, process.availableMemory()),
-    positions: maxModelLen,
     ropeTheta: options.ropeTheta ?? architecture.ropeTheta,
-    slots,
     threads: options.threads,
     chunkTokens: Math.min(chunkTokens, maxModelLen),
-    // 4 bits are for speed; float32 and 8 bits promise the same text for the same seed.
-    bitEqual: quantization !== 'int4',
   });
   const scheduler = new Scheduler(decoder, { ...options, eosTokenIds: folder.eosTokenIds });
   const { vocabularySize } = architecture;

@@ -12,6 +12,8 @@ export interface KvShape {
   readonly headDim: number;
   /** Positions that a slot must hold at least. */
   readonly positions: number;
+  /** Whether a slot's buffers can stand in for those of several neighbours. */
+  readonly repeatable: boolean;
 }
 
 const floatBytes = Float32Array.BYTES_PER_ELEMENT;
@@ -42,10 +44,14 @@ export class KvCache {
     this.headBytes = this.capacity * rowBytes;
     this.slotBytes = this.headBytes * shape.heads;
     using owned = new DisposableStack();
-    this.#mappings = Array.from({ length: 2 * shape.layers }, () =>
-      owned.adopt(new Mapping(this.slotBytes * shape.slots), (mapping) => mapping.unmap()),
-    );
+    this.#mappings = Array.from({ length: 2 * shape.layers }, () => this.#reserve(owned));
     this.#owned = owned.move();
+  }
+
+  #reserve(owner: DisposableStack): Mapping {
+    const { slots, repeatable } = this.shape;
+    const mapping = new Mapping(this.slotBytes * slots, repeatable ? 'repeatable' : 'private');
+    return owner.adopt(mapping, () => mapping.unmap());
   }
 
   /** Keys and values of layer 0, of layer 1, ... */
@@ -57,6 +63,11 @@ export class KvCache {
   addresses(slot: number): bigint[] {
     const offset = BigInt(slot * this.slotBytes);
     return this.mappings().map(({ address }) => address + offset);
+  }
+
+  /** As `addresses`, of one slot so many times over: what one row writes, all rows read. */
+  repeated(slot: number, times: number): bigint[] {
+    return this.mappings().map((mapping) => mapping.repeat(slot * this.slotBytes, this.slotBytes, times));
   }
 
   bytes(positions: number): number {

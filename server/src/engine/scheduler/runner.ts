@@ -26,12 +26,16 @@ export interface Runner {
   readonly vocabularySize: number;
   /** A decoded token leaves the same keys and values, bit for bit, as one that was read in a chunk. */
   readonly decodesAsItReads: boolean;
+  /** Tokens that `verify` takes beyond the first; 0 if it is not to be used. */
+  readonly maxDraft: number;
   /** Memory that so many tokens of a slot take. */
   kvBytes(tokens: number): number;
   /** Logits of the wanted positions, one row each; valid until the next call. One call at a time. */
   run(step: Step): Promise<Float32Array>;
   /** Logits after each row, in the order of the rows, whose slots differ; as `run` otherwise. */
   decode(rows: readonly DecodeRow[]): Promise<Float32Array[]>;
+  /** Logits after each of the ids: those that decoding them one after another would give. */
+  verify(step: Step): Promise<Float32Array[]>;
   /** Makes the call in flight reject with RunTerminated. */
   terminate(): void;
   /** Forgets the slot's tokens from `length` on and gives their memory back. */

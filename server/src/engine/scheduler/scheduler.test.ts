@@ -13,6 +13,7 @@ class SumRunner implements Runner {
   readonly chunkTokens = 10;
   readonly vocabularySize = vocabularySize;
   readonly decodesAsItReads: boolean = true;
+  maxDraft = 0;
   /** Slots, tokens and pasts of every call. */
   readonly calls: { slots: number[]; tokens: number; past: number[] }[] = [];
   readonly truncated: [slot: number, length: number][] = [];
@@ -41,6 +42,11 @@ class SumRunner implements Runner {
   async decode(rows: readonly DecodeRow[]): Promise<Float32Array[]> {
     await this.#call(rows.map(({ slot, id, past }) => ({ slot, ids: [id], past })));
     return rows.map(({ slot, past }) => this.#after(slot, past + 1));
+  }
+
+  async verify({ slot, ids, past }: Step): Promise<Float32Array[]> {
+    await this.#call([{ slot, ids, past }]);
+    return ids.map((_, i) => this.#after(slot, past + i + 1));
   }
 
   async #call(steps: readonly Step[]): Promise<void> {
@@ -337,6 +343,37 @@ test('requests start only while their full lengths fit the memory', async () => 
   expect(await Promise.all(answers)).toEqual(prompts.map((prompt) => expected(prompt, 3)));
   expect(scheduler.stats().kvBytesReserved).toBeLessThanOrEqual(8 * 70);
   expect(scheduler.stats().evictions).toBe(1);
+});
+
+test('guessed tokens change no answer, and take fewer runs where they come true', async () => {
+  const [plain, guessing] = [new SumRunner(1), new SumRunner(1)];
+  guessing.maxDraft = 4;
+  // The sum doubles with every token, so the answer goes round after 100 of them, which the prompt holds.
+  const prompt = [7, ...expected([7], 220)];
+  const scheduler = schedule(guessing);
+  const ask = (of: Scheduler, promptIds: number[]) => read(of.submit(request(promptIds, { maxTokens: 60 })));
+  expect(await ask(scheduler, prompt)).toEqual(await ask(schedule(plain), prompt));
+  const { draftTokens, draftAccepted, generationTokens } = scheduler.stats();
+  expect({ generationTokens, all: draftAccepted <= draftTokens }).toEqual({
+    generationTokens: 60,
+    all: true,
+  });
+  expect(draftAccepted).toBeGreaterThan(30);
+  expect(guessing.calls.length).toBeLessThan(plain.calls.length - 30);
+  // The slot holds what was accepted and nothing of a wrong guess.
+  const followUp = [...prompt, ...expected(prompt, 60), 7];
+  expect(await ask(scheduler, followUp)).toEqual(expected(followUp, 60));
+});
+
+test('a stop token among guessed tokens ends the answer there', async () => {
+  const runner = new SumRunner(1);
+  runner.maxDraft = 4;
+  const prompt = [7, ...expected([7], 220)];
+  const answer = expected(prompt, 30);
+  const stop = answer[20] ?? -1;
+  const generation = schedule(runner).submit(request(prompt, { maxTokens: 60, stopTokenIds: [stop] }));
+  expect(await read(generation)).toEqual(answer.slice(0, answer.indexOf(stop)));
+  expect(await generation.finishReason).toBe('stop');
 });
 
 test('every run is told with its phase, tokens and sequences', async () => {

@@ -52,7 +52,8 @@ export class Scheduler {
     if (this.#closing) throw new EngineError('ENGINE_CLOSED', 'the engine is closed');
     this.#waiting.check(request.promptIds.length, this.#slots.idle);
     const maxTokens = Math.min(request.maxTokens, this.#runner.positions - request.promptIds.length);
-    const limits = { maxTokens, eosTokenIds: this.#options.eosTokenIds };
+    const { maxDraft } = this.#runner;
+    const limits = { maxTokens, maxDraft, eosTokenIds: this.#options.eosTokenIds };
     const sequence = new Sequence(request, limits, signal, (aborted) => this.#onAbort(aborted));
     if (signal?.aborted) {
       sequence.finish('abort');
@@ -153,14 +154,23 @@ export class Scheduler {
   /** One token for each of them. */
   async #decode(batch: readonly Sequence[]): Promise<void> {
     const live = batch.filter(({ aborted }) => !aborted);
-    if (live.length === 0) return;
+    const [first, ...others] = live;
+    if (!first) return;
     try {
-      await this.#decodeTogether(live);
+      if (others.length === 0) await this.#decodeAlone(first);
+      else await this.#decodeTogether(live);
     } catch (error) {
       // Slots hold what they held before the step, so whoever does not fail by itself goes on.
-      if (live.length > 1) for (const sequence of live) await this.#decode([sequence]);
-      else for (const sequence of live) if (!sequence.aborted) sequence.fail(error);
+      if (others.length > 0) for (const sequence of live) await this.#decode([sequence]);
+      else if (!first.aborted) first.fail(error);
     }
+  }
+
+  /** Guesses pay where a run is cheap beside its first row; a batch has rows enough. */
+  async #decodeAlone(sequence: Sequence): Promise<void> {
+    const draft = sequence.draft();
+    if (draft.length > 0) await this.#decodeDraft(sequence, draft);
+    else await this.#decodeTogether([sequence]);
   }
 
   async #decodeTogether(batch: readonly Sequence[]): Promise<void> {
@@ -178,6 +188,28 @@ export class Scheduler {
       sequence.pending = [];
       if (!sequence.aborted) attempt(sequence, () => this.#accept(sequence, row));
     }
+  }
+
+  /** The next token and, while the guess holds, those after it. */
+  async #decodeDraft(sequence: Sequence, draft: readonly number[]): Promise<void> {
+    const { slot } = sequence;
+    const ids = [...sequence.pending, ...draft];
+    const step = { slot, ids, past: this.#slots.length(slot) };
+    this.#batchSize = 1;
+    const logits = await this.#timed('decode', ids.length, 1, () => this.#runner.verify(step));
+    let held = 0;
+    for (const row of logits) {
+      if (sequence.aborted || sequence.finished || sequence.pending[0] !== ids[held]) break;
+      this.#slots.decoded(slot, sequence.pending);
+      sequence.pending = [];
+      held += 1;
+      attempt(sequence, () => this.#accept(sequence, row));
+    }
+    // The first row is the token that was pending anyway.
+    const accepted = Math.max(held - 1, 0);
+    sequence.drafted(draft.length, accepted);
+    this.#totals.draftTokens += draft.length;
+    this.#totals.draftAccepted += accepted;
   }
 
   #accept(sequence: Sequence, logits: Float32Array): void {

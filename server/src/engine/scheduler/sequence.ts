@@ -2,6 +2,7 @@
 import type { FinishReason, GenerateRequest, Generation, PromptToken } from '../engine.ts';
 import { createSampler, type Sampler } from '../sampling/sampler.ts';
 import { PromptLogprobs } from './prompt-logprobs.ts';
+import { PromptLookup } from './prompt-lookup.ts';
 import { TokenQueue } from './token-queue.ts';
 
 export class Sequence implements Generation {
@@ -11,6 +12,7 @@ export class Sequence implements Generation {
   readonly promptLogprobs: Promise<readonly (PromptToken | null)[] | null>;
   /** null unless asked for. */
   readonly prompt: PromptLogprobs | null;
+  readonly #lookup: PromptLookup | null;
   /** New tokens at most. */
   readonly maxTokens: number;
   cachedTokens = 0;
@@ -28,7 +30,11 @@ export class Sequence implements Generation {
 
   constructor(
     request: GenerateRequest,
-    limits: { readonly maxTokens: number; readonly eosTokenIds: readonly number[] },
+    limits: {
+      readonly maxTokens: number;
+      readonly eosTokenIds: readonly number[];
+      readonly maxDraft: number;
+    },
     signal: AbortSignal | undefined,
     onAbort: (sequence: Sequence) => void,
   ) {
@@ -39,6 +45,7 @@ export class Sequence implements Generation {
     this.#sample = createSampler(request, { promptIds: request.promptIds, stopIds: this.#stops });
     const { promptIds, promptLogprobs } = request;
     this.prompt = promptLogprobs === null ? null : new PromptLogprobs(promptIds, promptLogprobs);
+    this.#lookup = limits.maxDraft > 0 ? new PromptLookup(promptIds, limits.maxDraft) : null;
     this.#settle = Promise.withResolvers<FinishReason>();
     this.#settlePrompt = Promise.withResolvers<readonly (PromptToken | null)[] | null>();
     this.finishReason = this.#settle.promise;
@@ -69,6 +76,15 @@ export class Sequence implements Generation {
     return this.#generated > 0;
   }
 
+  /** A guess of the tokens after the pending one, all but the last that may come. */
+  draft(): number[] {
+    return this.#lookup?.propose(this.maxTokens - this.#generated - 1) ?? [];
+  }
+
+  drafted(proposed: number, accepted: number): void {
+    this.#lookup?.judge(proposed, accepted);
+  }
+
   /** The whole prompt is in the slot. */
   promptRead(): void {
     this.#settlePrompt.resolve(this.prompt?.entries ?? null);
@@ -85,6 +101,7 @@ export class Sequence implements Generation {
     this.#generated += 1;
     this.pending = [token.id];
     this.tokens.push(token);
+    this.#lookup?.push(token.id);
     if (this.#generated >= this.maxTokens) this.finish('length');
   }
 
