@@ -184,6 +184,7 @@ test.each(cases)('$name: the logits of transformers', { timeout: 60_000 }, async
     slots: 1,
     threads: 1,
     chunkTokens: 64,
+    maxDraft: 0,
   });
   const found = await logitsOf(decoder);
   await decoder.close();
