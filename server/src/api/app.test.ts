@@ -61,6 +61,12 @@ describe('the state of the model', () => {
     });
   });
 
+  it('shows the model by its name, and no other', async () => {
+    const { app } = testApp(tokenizer);
+    const ask = async (path: string) => (await app.request(path)).status;
+    expect([await ask('/v1/models/tiny'), await ask('/v1/models/org/other')]).toEqual([200, 404]);
+  });
+
   it('gives a body 16 bytes a token of the context, and one megabyte at least', () => {
     expect([bodyBytesOf(8192), bodyBytesOf(524_288)]).toEqual([1_048_576, 8_388_608]);
   });

@@ -13,7 +13,7 @@ import { ApiError, asApiError, bodyTooLarge, noEmbeddings, respond, wrongApiKey 
 import { health } from './health.ts';
 import { bodyBytesOf, defaultLimits, type RequestLimits } from './limits.ts';
 import { type ModelState, servedOf } from './model-state.ts';
-import { models } from './models.ts';
+import { model, models } from './models.ts';
 import { openapiDocument } from './openapi.ts';
 import { referencePage } from './reference-page.ts';
 import { type ApiEnv, type Log, RequestRecord } from './request-record.ts';
@@ -56,6 +56,8 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   app.route('/', health(state, metrics));
   const schemas = requestSchemas(limits);
   app.get('/v1/models', (c) => models(c, servedOf(state())));
+  // Names of models have slashes.
+  app.get('/v1/models/:model{.+}', (c) => model(c, servedOf(state()), c.req.param('model')));
   app.post('/v1/chat/completions', (c) => chatCompletions(c, servedOf(state()), schemas));
   app.post('/v1/completions', (c) => completions(c, servedOf(state()), schemas));
   app.post('/v1/embeddings', () => {

@@ -8,6 +8,8 @@ interface Operation {
   readonly method: 'get' | 'post';
   readonly path: string;
   readonly summary: string;
+  /** Of the path. */
+  readonly parameter?: string;
   readonly request?: string;
   readonly response: string | { readonly [contentType: string]: object };
   /** Statuses of refusals. */
@@ -51,6 +53,14 @@ const operations: readonly Operation[] = [
     errors: [401, 503],
   },
   {
+    method: 'get',
+    path: '/v1/models/{model}',
+    summary: 'The model by its name',
+    parameter: 'model',
+    response: 'ModelResponse',
+    errors: [401, 404, 503],
+  },
+  {
     method: 'post',
     path: '/tokenize',
     summary: 'Token ids of a text or a conversation',
@@ -91,7 +101,7 @@ const contentOf = ({ request, response }: Operation): object => {
 };
 
 function operationOf(operation: Operation): object {
-  const { summary, request, errors = [] } = operation;
+  const { summary, parameter, request, errors = [] } = operation;
   const refusals = errors.map((status) => [
     status,
     { description: 'Refused', content: json('ErrorResponse') },
@@ -102,6 +112,9 @@ function operationOf(operation: Operation): object {
       : [['200', { description: 'Done', content: contentOf(operation) }]];
   return {
     summary,
+    ...(parameter === undefined
+      ? {}
+      : { parameters: [{ name: parameter, in: 'path', required: true, schema: { type: 'string' } }] }),
     ...(request === undefined ? {} : { requestBody: { required: true, content: json(request) } }),
     ...(errors.includes(401) ? { security: [{}, { key: [] }] } : {}),
     responses: Object.fromEntries([...success, ...refusals]),
@@ -117,6 +130,7 @@ function components({ chat, completion }: RequestSchemas): object {
     ChatResponse: responses.chatResponse,
     CompletionResponse: responses.completionResponse,
     ModelsResponse: responses.modelsResponse,
+    ModelResponse: responses.modelResponse,
     TokenizeResponse: responses.tokenizeResponse,
     DetokenizeResponse: responses.detokenizeResponse,
     TokenizerInfoResponse: responses.tokenizerInfoResponse,

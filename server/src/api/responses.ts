@@ -76,18 +76,15 @@ export const completionResponse = z.object({
   usage,
 });
 
-export const modelsResponse = z.object({
-  object: z.literal('list'),
-  data: z.array(
-    z.object({
-      id: z.string(),
-      object: z.literal('model'),
-      created: z.int(),
-      owned_by: z.string(),
-      max_model_len: z.int().describe('Tokens of prompt and answer.'),
-    }),
-  ),
+export const modelResponse = z.object({
+  id: z.string(),
+  object: z.literal('model'),
+  created: z.int(),
+  owned_by: z.string(),
+  max_model_len: z.int().describe('Tokens of prompt and answer.'),
 });
+
+export const modelsResponse = z.object({ object: z.literal('list'), data: z.array(modelResponse) });
 
 export const tokenizeResponse = z.object({
   count: z.int(),
