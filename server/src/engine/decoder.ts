@@ -151,6 +151,11 @@ export class Decoder implements Runner {
     this.#session.terminate();
   }
 
+  memory(slot: number, tokens: number): Uint8Array[] {
+    this.#idle.wake(slot);
+    return this.#kv.leading(slot, tokens);
+  }
+
   truncate(slot: number, length: number): void {
     this.#idle.wake(slot);
     this.#kv.truncate(slot, length);

@@ -152,8 +152,10 @@ export interface EngineOptions {
   readonly maxQueuedTokens?: number | null;
   /** Guess next tokens from the text so far and check several in one run; off unless given. Same greedy text. */
   readonly promptLookup?: boolean;
-  /** Folder where the prefixes of the slots survive a restart; null, the default, is none. */
+  /** Folder where `close` writes the prefixes of the slots, for the next engine; null, the default, is none. */
   readonly prefixCache?: string | null;
+  /** What went wrong without harm to any answer: a prefix that could not be written or read. */
+  readonly onWarning?: (message: string) => void;
   /** Called after every run. */
   readonly onStep?: (step: StepRecord) => void;
   /** Bytes read, hashed or quantised so far, of how many. */

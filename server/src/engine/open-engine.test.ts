@@ -124,6 +124,27 @@ test.each(['none', 'int8'] as const)(
   },
 );
 
+test('a prefix that was read once survives a restart, bit for bit, and only for the same weights', async () => {
+  const prefixCache = join(root, 'prefixes');
+  const long = prompt(600, 11);
+  const asked = request([...long, 1, 2, 3], { topLogprobs: 2 });
+  const first = await open({ prefixCache, quantization: 'int8' });
+  await ids(first.generate(request(long)));
+  await first.close();
+  const other = (await open({ prefixCache })).generate(asked);
+  await read(other);
+  expect(other.cachedTokens).toBe(0);
+  const second = await open({ prefixCache, quantization: 'int8' });
+  expect(second.stats().kvTokensUsed).toBe(600);
+  const generation = second.generate(asked);
+  const answer = await read(generation);
+  expect(generation.cachedTokens).toBe(600);
+  expect(answer).toEqual(await read((await open({ quantization: 'int8' })).generate(asked)));
+  // A shorter context than the prefix: it is left alone.
+  const short = await open({ prefixCache, quantization: 'int8', maxModelLen: 500 });
+  expect(short.stats().kvTokensUsed).toBe(0);
+});
+
 test('log-probabilities of the prompt are those of the tokens when they are drawn', async () => {
   const engine = await open();
   const first = prompt(300, 11);

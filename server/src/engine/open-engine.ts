@@ -6,6 +6,8 @@ import { mapsWeights } from '../model/weight-residence.ts';
 import { Decoder, kvShapeOf } from './decoder.ts';
 import { type Engine, EngineError, type EngineOptions, type GenerateRequest } from './engine.ts';
 import { type KvShape, kvBytes } from './memory/kv-cache.ts';
+import { PrefixStore } from './prefix-cache/prefix-store.ts';
+import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 
 /** Long enough for the matrix kernels' full speed, short enough that a decode beside it waits well below a second. */
@@ -34,16 +36,19 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       ? null
       : await quantizedWeights(folder, quantization, options.cache, options.threads, load.quantized);
   load.done();
+  const ropeTheta = options.ropeTheta ?? architecture.ropeTheta;
   const decoder = await Decoder.open({
     ...shape,
     tensors,
     quantized,
     mapWeights: mapsWeights(tensors, process.availableMemory()),
-    ropeTheta: options.ropeTheta ?? architecture.ropeTheta,
+    ropeTheta,
     threads: options.threads,
     chunkTokens: Math.min(chunkTokens, maxModelLen),
   });
-  const scheduler = new Scheduler(decoder, { ...options, eosTokenIds: folder.eosTokenIds });
+  const prefixes = prefixStore(options, folder.digest, { ...shape, ropeTheta });
+  const scheduler = new Scheduler(decoder, { ...options, prefixes, eosTokenIds: folder.eosTokenIds });
+  await scheduler.restore();
   const { vocabularySize } = architecture;
   return {
     maxModelLen,
@@ -57,6 +62,18 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     stats: () => scheduler.stats(),
     close: () => scheduler.close(),
   };
+}
+
+/** Keys and values are of the weights as they are served and of their positions. */
+function prefixStore(
+  { prefixCache, quantization, onWarning }: EngineOptions,
+  digest: string,
+  rotary: RotarySettings,
+): PrefixStore | null {
+  if (prefixCache == null) return null;
+  const { inverse, attentionFactor } = rotaryFrequencies(rotary);
+  const origin = JSON.stringify([digest, quantization, [...inverse], attentionFactor]);
+  return new PrefixStore(prefixCache, origin, onWarning);
 }
 
 /** A budget below one context could never admit the longest request. */

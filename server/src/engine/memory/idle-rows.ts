@@ -6,7 +6,7 @@ import type { KvCache } from './kv-cache.ts';
 
 export class IdleRows {
   readonly #kv: KvCache;
-  readonly #kept = new Map<number, Uint8Array>();
+  readonly #kept = new Map<number, readonly Uint8Array[]>();
 
   constructor(kv: KvCache) {
     this.#kv = kv;
@@ -14,14 +14,18 @@ export class IdleRows {
 
   /** Lets a run write over the slot's first position. */
   lend(slot: number): void {
-    if (!this.#kept.has(slot)) this.#kept.set(slot, this.#kv.firstPosition(slot));
+    if (this.#kept.has(slot)) return;
+    this.#kept.set(
+      slot,
+      this.#kv.leading(slot, 1).map((row) => row.slice()),
+    );
   }
 
   /** Puts it back, before anything reads or forgets it. */
   wake(slot: number): void {
     const kept = this.#kept.get(slot);
     if (!kept) return;
-    this.#kv.setFirstPosition(slot, kept);
+    for (const [i, row] of this.#kv.leading(slot, 1).entries()) row.set(kept[i] ?? []);
     this.#kept.delete(slot);
   }
 }

@@ -74,26 +74,12 @@ export class KvCache {
     return kvBytes(this.shape, positions);
   }
 
-  /** A copy of the slot's keys and values at position 0. */
-  firstPosition(slot: number): Uint8Array {
-    return Buffer.concat(this.#firstRows(slot));
-  }
-
-  setFirstPosition(slot: number, bytes: Uint8Array): void {
-    let offset = 0;
-    for (const row of this.#firstRows(slot)) {
-      row.set(bytes.subarray(offset, offset + row.length));
-      offset += row.length;
-    }
-  }
-
-  #firstRows(slot: number): Uint8Array[] {
+  /** Keys and values of the slot's leading positions, head by head. */
+  leading(slot: number, positions: number): Uint8Array[] {
+    const bytes = positions * this.shape.headDim * floatBytes;
     const heads = Array.from({ length: this.shape.heads }, (_, head) => head * this.headBytes);
     return this.mappings().flatMap((mapping) =>
-      heads.map((at) => {
-        const row = mapping.view(slot * this.slotBytes + at, this.shape.headDim * floatBytes);
-        return new Uint8Array(row);
-      }),
+      heads.map((at) => new Uint8Array(mapping.view(slot * this.slotBytes + at, bytes))),
     );
   }
 

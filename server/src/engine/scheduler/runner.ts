@@ -38,6 +38,8 @@ export interface Runner {
   verify(step: Step): Promise<Float32Array[]>;
   /** Makes the call in flight reject with RunTerminated. */
   terminate(): void;
+  /** The memory of the slot's leading tokens: to be written out, or filled with what was. */
+  memory(slot: number, tokens: number): Uint8Array[];
   /** Forgets the slot's tokens from `length` on and gives their memory back. */
   truncate(slot: number, length: number): void;
   close(): Promise<void>;

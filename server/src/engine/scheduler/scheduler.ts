@@ -4,6 +4,7 @@
  */
 import type { EngineOptions, EngineStats, GenerateRequest, Generation, StepRecord } from '../engine.ts';
 import { EngineError } from '../engine.ts';
+import type { PrefixStore } from '../prefix-cache/prefix-store.ts';
 import type { Runner } from './runner.ts';
 import { Sequence } from './sequence.ts';
 import { Slots } from './slots.ts';
@@ -11,6 +12,8 @@ import { WaitingLine } from './waiting-line.ts';
 
 export interface SchedulerOptions extends Pick<EngineOptions, 'kvMemory' | 'maxQueuedTokens' | 'onStep'> {
   readonly eosTokenIds: readonly number[];
+  /** Where the kept prefixes are read from before the first request and written to after the last. */
+  readonly prefixes?: PrefixStore | null;
 }
 
 export class Scheduler {
@@ -44,6 +47,19 @@ export class Scheduler {
       kvBytes: (tokens) => runner.kvBytes(tokens),
       budget: options.kvMemory ?? Number.POSITIVE_INFINITY,
       reuseDecoded: runner.decodesAsItReads,
+    });
+  }
+
+  /** Fills the slots with the prefixes of an earlier life. To be awaited before the first request. */
+  async restore(): Promise<void> {
+    await this.#options.prefixes?.load({
+      // A longer one is of an engine that served longer contexts.
+      place: (ids) => (ids.length < this.#runner.positions ? this.#slots.adopt(ids) : undefined),
+      memory: (slot, tokens) => this.#runner.memory(slot, tokens),
+      discard: (slot) => {
+        this.#slots.discard(slot);
+        this.#runner.truncate(slot, 0);
+      },
     });
   }
 
@@ -90,7 +106,14 @@ export class Scheduler {
     for (const sequence of this.#running) sequence.abort();
     this.#runner.terminate();
     await this.#working;
-    await this.#runner.close();
+    const kept = this.#slots
+      .kept()
+      .map(({ slot, ids }) => ({ ids, memory: this.#runner.memory(slot, ids.length) }));
+    try {
+      await this.#options.prefixes?.save(kept);
+    } finally {
+      await this.#runner.close();
+    }
   }
 
   /** A chunk of a prompt is cut short. A decode step is not: it is short, and others are in it. */

@@ -110,3 +110,19 @@ test('a request waits, and nothing is evicted, while running ones leave too litt
   slots.free(running?.slot ?? -1);
   expect(take(slots, range(200, 240))?.evicted).toEqual([]);
 });
+
+test('prefixes from elsewhere fill empty slots within the budget, the first as if used last', () => {
+  const slots = slotsOf(3, { budget: 100 });
+  const adopted = [range(0, 40), range(100, 130), range(200, 240), range(300, 320)].map((ids) =>
+    slots.adopt(ids),
+  );
+  expect(adopted).toEqual([0, 1, undefined, 2]);
+  expect(slots.kept().map(({ slot, ids }) => [slot, ids.length])).toEqual([
+    [0, 40],
+    [1, 30],
+    [2, 20],
+  ]);
+  slots.discard(1);
+  expect(slots.kept().map(({ slot }) => slot)).toEqual([0, 2]);
+  expect(take(slots, range(900, 910))).toEqual({ slot: 1, cached: 0, evicted: [] });
+});

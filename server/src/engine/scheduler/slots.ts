@@ -8,8 +8,11 @@ interface Slot {
   reusable: number;
   /** Tokens that the running request may grow to; null when idle. */
   limit: number | null;
+  /** Of its tokens; an empty slot is the first to be taken. */
   lastUsed: number;
 }
+
+const never = Number.NEGATIVE_INFINITY;
 
 export interface SlotsOptions {
   readonly count: number;
@@ -41,6 +44,7 @@ export class Slots {
   readonly #slots: readonly Slot[];
   readonly #options: SlotsOptions;
   #clock = 0;
+  #adopted = 0;
   #evictions = 0;
 
   constructor(options: SlotsOptions) {
@@ -50,7 +54,7 @@ export class Slots {
       tokens: [],
       reusable: 0,
       limit: null,
-      lastUsed: 0,
+      lastUsed: never,
     }));
   }
 
@@ -129,8 +133,38 @@ export class Slots {
 
   #forget(slot: Slot): void {
     if (slot.tokens.length > 0) this.#evictions += 1;
+    this.discard(slot.index);
+  }
+
+  /** Prefixes that a next request may continue on, the one used last first. */
+  kept(): { readonly slot: number; readonly ids: readonly number[] }[] {
+    return this.#slots
+      .filter(({ limit, reusable }) => limit === null && reusable > 0)
+      .toSorted((a, b) => b.lastUsed - a.lastUsed)
+      .map(({ index, tokens, reusable }) => ({ slot: index, ids: tokens.slice(0, reusable) }));
+  }
+
+  /**
+   * Gives a prefix from elsewhere an empty slot; undefined if none is empty or the budget has no room for it. The first
+   * to come counts as used last.
+   */
+  adopt(ids: readonly number[]): number | undefined {
+    const slot = this.#slots.find(({ limit, tokens }) => limit === null && tokens.length === 0);
+    const bytes = this.bytesReserved + this.#options.kvBytes(ids.length);
+    if (!slot || bytes > this.#options.budget) return undefined;
+    slot.tokens = [...ids];
+    slot.reusable = ids.length;
+    this.#adopted += 1;
+    slot.lastUsed = -this.#adopted;
+    return slot.index;
+  }
+
+  /** Forgets what an idle slot keeps. */
+  discard(index: number): void {
+    const slot = this.#slot(index);
     slot.tokens.length = 0;
     slot.reusable = 0;
+    slot.lastUsed = never;
   }
 
   length(index: number): number {
@@ -156,7 +190,8 @@ export class Slots {
     const slot = this.#slot(index);
     slot.limit = null;
     slot.tokens.length = slot.reusable;
-    this.#touch(slot);
+    if (slot.reusable > 0) this.#touch(slot);
+    else this.discard(index);
     return slot.reusable;
   }
 
