@@ -8,6 +8,7 @@ import { defaultLimits, type RequestLimits } from './api/limits.ts';
 import type { ModelState } from './api/model-state.ts';
 import type { Log } from './api/request-record.ts';
 import type { ServerSettings } from './config/settings.ts';
+import { Encoder } from './encoding/encoder.ts';
 import type { Engine } from './engine/engine.ts';
 import { openEngine } from './engine/open-engine.ts';
 import { defaultSampling } from './engine/sampling/settings.ts';
@@ -70,11 +71,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     engine = opened;
     // After the engine, whose door says best what is wrong with a folder.
     const tokenizer = await openTokenizer(model);
+    const encoder = new Encoder(model, tokenizer);
     await warmUp(opened, tokenizer);
     const loadSeconds = (performance.now() - started) / 1000;
     metrics.loaded(loadSeconds);
     const created = Math.floor(Date.now() / 1000);
-    state = { phase: 'ready', model: { name: servedModelName, created, engine: opened, tokenizer, metrics } };
+    const { encode } = encoder;
+    state = {
+      phase: 'ready',
+      model: { name: servedModelName, created, engine: opened, tokenizer, encode, metrics },
+    };
     const { digest, maxModelLen } = opened;
     log({ msg: 'ready', url: listener.url, model, digest, maxModelLen, loadSeconds });
     return {
@@ -82,7 +88,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       async close(graceMs) {
         state = { phase: 'stopping' };
         await listener.close(graceMs, () => opened.close());
-        await opened.close();
+        await Promise.all([opened.close(), encoder.close()]);
       },
     };
   } catch (error) {

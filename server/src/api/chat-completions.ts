@@ -17,9 +17,10 @@ import { type ToolUse, toolUseOf } from './tools.ts';
 
 const param = 'messages';
 
-function encode({ tokenizer }: Served, { messages }: ChatRequest, toolUse: ToolUse | null): number[] {
+function render({ tokenizer }: Served, { messages }: ChatRequest, toolUse: ToolUse | null): string {
+  const tools = toolUse?.tools ?? null;
   try {
-    return tokenizer.chat(templateMessages(messages), { tools: toolUse?.tools ?? null });
+    return tokenizer.applyChatTemplate(templateMessages(messages), { addGenerationPrompt: true, tools });
   } catch (error) {
     if (!(error instanceof TokenizerError)) throw error;
     throw invalidRequest(error.message, param, error.code.toLowerCase());
@@ -44,7 +45,7 @@ export async function chatCompletions(
   const textRequest = {
     ...sampling,
     grammar: toolUse ? toolUse.grammar : sampling.grammar,
-    promptIds: encode(served, request, toolUse),
+    promptIds: await served.encode(render(served, request, toolUse)),
     param,
     maxTokens: maxTokensOf(request),
     newTokenLimit: limits.newTokens,

@@ -20,7 +20,7 @@ export async function completions(
   served: Served,
   { completion, limits }: RequestSchemas,
 ): Promise<Response> {
-  const { name, tokenizer } = served;
+  const { name, tokenizer, encode } = served;
   const request = parseRequest(completion, await c.req.text());
   if (request.model !== name) throw modelNotFound(request.model, name);
   const logprobs = request.logprobs ?? null;
@@ -34,10 +34,12 @@ export async function completions(
   };
   const n = request.n ?? 1;
   // Ids are taken as they are; no beginning-of-text token is added to either form.
-  const prompts = promptsOf(request).map((prompt) =>
-    typeof prompt === 'string'
-      ? { text: prompt, ids: tokenizer.encode(prompt) }
-      : { text: request.echo ? tokenizer.decode(prompt, { skipSpecialTokens: false }) : '', ids: prompt },
+  const prompts = await Promise.all(
+    promptsOf(request).map(async (prompt) =>
+      typeof prompt === 'string'
+        ? { text: prompt, ids: await encode(prompt) }
+        : { text: request.echo ? tokenizer.decode(prompt, { skipSpecialTokens: false }) : '', ids: prompt },
+    ),
   );
   const echoes = prompts.flatMap((prompt) => Array<PromptEcho>(n).fill(prompt));
   const created = Math.floor(Date.now() / 1000);

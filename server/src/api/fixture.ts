@@ -152,7 +152,14 @@ export function testApp(tokenizer: Tokenizer, script = '', settings: AppSettings
   const lines: LogLine[] = [];
   const readyState: ModelState = {
     phase: 'ready',
-    model: { name: 'tiny', created: 1_700_000_000, engine, tokenizer, metrics },
+    model: {
+      name: 'tiny',
+      created: 1_700_000_000,
+      engine,
+      tokenizer,
+      encode: async (text, options) => tokenizer.encode(text, options),
+      metrics,
+    },
   };
   let state: ModelState = readyState;
   const app = createApp({

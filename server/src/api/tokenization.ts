@@ -37,14 +37,12 @@ export const detokenizeRequest = z.object({
 
 type TokenizeRequest = z.infer<typeof tokenizeRequest>;
 
-function idsOf({ tokenizer }: Served, request: TokenizeRequest): number[] {
-  const addSpecialTokens = request.add_special_tokens ?? false;
-  if (!request.messages) return tokenizer.encode(request.prompt ?? '', { addSpecialTokens });
+function textOf({ tokenizer }: Served, request: TokenizeRequest): string {
+  if (!request.messages) return request.prompt ?? '';
   const addGenerationPrompt = request.add_generation_prompt ?? true;
   const messages = templateMessages(request.messages);
   try {
-    const text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt, tools: request.tools ?? null });
-    return tokenizer.encode(text, { addSpecialTokens });
+    return tokenizer.applyChatTemplate(messages, { addGenerationPrompt, tools: request.tools ?? null });
   } catch (error) {
     if (!(error instanceof TokenizerError)) throw error;
     throw invalidRequest(error.message, 'messages', error.code.toLowerCase());
@@ -53,13 +51,14 @@ function idsOf({ tokenizer }: Served, request: TokenizeRequest): number[] {
 
 export async function tokenize(c: Context<ApiEnv>, served: Served): Promise<Response> {
   const request = parseRequest(tokenizeRequest, await c.req.text());
-  const tokens = idsOf(served, request);
-  const textOf = (id: number) => served.tokenizer.decode([id], { skipSpecialTokens: false });
+  const addSpecialTokens = request.add_special_tokens ?? false;
+  const tokens = await served.encode(textOf(served, request), { addSpecialTokens });
+  const shown = (id: number) => served.tokenizer.decode([id], { skipSpecialTokens: false });
   return c.json({
     count: tokens.length,
     max_model_len: served.engine.maxModelLen,
     tokens,
-    token_strs: request.return_token_strs ? tokens.map(textOf) : null,
+    token_strs: request.return_token_strs ? tokens.map(shown) : null,
   });
 }
 

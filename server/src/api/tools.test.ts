@@ -70,9 +70,9 @@ describe('the chat template', () => {
     const seen: unknown[] = [];
     const watched: Tokenizer = {
       ...tokenizer,
-      chat: (messages, options) => {
+      applyChatTemplate: (messages, options) => {
         seen.push(messages, options);
-        return [100];
+        return 'a';
       },
     };
     const { chat } = testApp(watched, 'x');
@@ -99,7 +99,7 @@ describe('the chat template', () => {
         },
         { role: 'tool', content: 'rain', tool_call_id: 'call_1' },
       ],
-      { tools },
+      { addGenerationPrompt: true, tools },
     ]);
   });
 });
