@@ -1,7 +1,8 @@
 /** The decoder's graph with all that a run reads and writes bound in place: keys, values, tables, ids, lengths, logits. */
 import type { Architecture } from '../model/architecture.ts';
-import { decoderInputs, pastNames, presentNames } from '../model/graph/decoder.ts';
+import { decoderInputs, pastNames, presentNames, scaleNames } from '../model/graph/decoder.ts';
 import { elementType } from '../model/graph/onnx.ts';
+import type { KvScales } from './kv-scales.ts';
 import { Arena } from './memory/arena.ts';
 import type { KvCache } from './memory/kv-cache.ts';
 import { Mapping } from './memory/mapping.ts';
@@ -26,6 +27,8 @@ export interface BoundGraphSettings extends RotarySettings {
   readonly architecture: Architecture;
   /** Of one run at most: tokens, and rows of logits. */
   readonly maxRows: number;
+  /** Scales of int8 keys and values; null is float32. */
+  readonly kvScales: KvScales | null;
   /** Rows of one run that are consecutive tokens of one slot, at most. */
   readonly maxRepeats: number;
 }
@@ -71,7 +74,9 @@ export class BoundGraph {
     this.#totalLength = integers(arena, 1);
     const tables = this.#rotaryTables(settings);
     const kvPointers = new Array<bigint>(2 * layers).fill(0n);
-    const inputs = arena.pointers([0n, 0n, 0n, this.#totalLengthTensor(), ...tables, ...kvPointers]);
+    const scales = this.#scaleTensors(settings.kvScales, map);
+    const total = this.#totalLengthTensor();
+    const inputs = arena.pointers([0n, 0n, 0n, total, ...tables, ...kvPointers, ...scales]);
     const outputs = arena.pointers([0n, ...kvPointers]);
     this.#inputs = inputs.values;
     this.#outputs = outputs.values;
@@ -80,7 +85,11 @@ export class BoundGraph {
     const layerNames = (of: (layer: number) => string[]): string[] =>
       Array.from({ length: layers }, (_, layer) => of(layer)).flat();
     this.#binding = {
-      inputNames: names([...decoderInputs, ...layerNames(pastNames)]),
+      inputNames: names([
+        ...decoderInputs,
+        ...layerNames(pastNames),
+        ...(settings.kvScales ? layerNames(scaleNames) : []),
+      ]),
       inputs: inputs.address,
       inputCount: inputs.values.length,
       outputNames: names(['logits', ...layerNames(presentNames)]),
@@ -105,6 +114,16 @@ export class BoundGraph {
     return [0, bytes].map((offset) =>
       this.#session.tensor(this.#tables.address + BigInt(offset), bytes, shape, elementType.FLOAT),
     );
+  }
+
+  #scaleTensors(scales: KvScales | null, map: (bytes: number) => Mapping): bigint[] {
+    const { heads, headDim } = this.#kv.shape;
+    return (scales ?? []).map((values) => {
+      const mapping = map(values.byteLength);
+      new Float32Array(mapping.view(0, values.byteLength)).set(values);
+      const shape = [1, heads, 1, headDim];
+      return this.#session.tensor(mapping.address, values.byteLength, shape, elementType.FLOAT);
+    });
   }
 
   #totalLengthTensor(): bigint {
@@ -147,9 +166,10 @@ export class BoundGraph {
     if (known) return known;
     const { capacity, slotBytes, shape } = this.#kv;
     const dimensions = [count, shape.heads, capacity, shape.headDim];
+    const type = shape.elementBytes === 1 ? elementType.INT8 : elementType.FLOAT;
     const addresses = oneSlot ? this.#repeated(first) : this.#kv.addresses(first);
     const tensors = addresses.map((address) =>
-      this.#session.tensor(address, count * slotBytes, dimensions, elementType.FLOAT),
+      this.#session.tensor(address, count * slotBytes, dimensions, type),
     );
     this.#slotTensors.set(key, tensors);
     return tensors;

@@ -1,15 +1,18 @@
 /** The decoder of one model, ready to run: which rows run together, and what of the slots they must leave alone. */
 import { decoderGraph, paddedHeadDim } from '../model/graph/decoder.ts';
+import { elementType } from '../model/graph/onnx.ts';
 import type { QuantizedWeights } from '../model/graph/projections.ts';
 import type { Tensors } from '../model/tensors.ts';
 import { BoundGraph, type BoundGraphSettings } from './bound-graph.ts';
 import { type DecodeGroup, decodeGroups } from './decode-groups.ts';
+import type { KvType } from './engine.ts';
+import type { KvScales } from './kv-scales.ts';
 import { IdleRows } from './memory/idle-rows.ts';
 import { KvCache, type KvShape } from './memory/kv-cache.ts';
 import { Session } from './ort/session.ts';
 import type { DecodeRow, Runner, Step } from './scheduler/runner.ts';
 
-export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows' | 'maxRepeats'> {
+export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows' | 'maxRepeats' | 'kvScales'> {
   readonly tensors: Tensors;
   readonly quantized: QuantizedWeights | null;
   readonly slots: number;
@@ -26,6 +29,8 @@ export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows' | 'm
   readonly bitEqual: boolean;
   /** Tokens that one call of `verify` may take beyond the first; 0, which is off, unless given. */
   readonly maxDraft?: number;
+  /** Keys and values are int8 of these scales; float32 unless given. */
+  readonly kvScales?: KvScales | null;
 }
 
 /** Tokens of a chunk when bitEqual. */
@@ -67,10 +72,23 @@ export class Decoder implements Runner {
 
   /** Holds nothing if it throws. */
   static async open(settings: DecoderSettings): Promise<Decoder> {
-    const { architecture, tensors, quantized, chunkTokens, slots, threads, maxDraft = 0 } = settings;
+    const {
+      architecture,
+      tensors,
+      quantized,
+      chunkTokens,
+      slots,
+      threads,
+      maxDraft = 0,
+      kvScales = null,
+    } = settings;
     await using made = new AsyncDisposableStack();
-    const kv = made.adopt(new KvCache(kvShapeOf(settings)), (cache) => cache.free());
-    const graph = decoderGraph(architecture, tensors, quantized);
+    const kv = made.adopt(
+      new KvCache(kvShapeOf({ ...settings, kvType: kvScales ? 'int8' : 'f32' })),
+      (cache) => cache.free(),
+    );
+    const kvType = kvScales ? elementType.INT8 : elementType.FLOAT;
+    const graph = decoderGraph(architecture, tensors, quantized, kvType);
     const entries = {
       ...sessionEntries,
       ...(settings.mapWeights && quantized === null ? mappedEntries : {}),
@@ -79,7 +97,7 @@ export class Decoder implements Runner {
     made.defer(() => session.close());
     const maxRepeats = maxDraft + 1;
     const maxRows = Math.max(chunkTokens, minChunk, slots + 1, maxRepeats);
-    const bound = new BoundGraph(session, kv, { ...settings, maxRows, maxRepeats });
+    const bound = new BoundGraph(session, kv, { ...settings, kvScales, maxRows, maxRepeats });
     made.move();
     return new Decoder(session, kv, bound, settings);
   }
@@ -173,20 +191,21 @@ export class Decoder implements Runner {
   }
 }
 
+export interface KvSettings
+  extends Pick<DecoderSettings, 'architecture' | 'slots' | 'positions' | 'bitEqual' | 'maxDraft'> {
+  readonly kvType: KvType;
+}
+
 /** What the keys and values of a decoder take. */
-export function kvShapeOf({
-  architecture,
-  slots,
-  positions,
-  bitEqual,
-  maxDraft = 0,
-}: Pick<DecoderSettings, 'architecture' | 'slots' | 'positions' | 'bitEqual' | 'maxDraft'>): KvShape {
+export function kvShapeOf(settings: KvSettings): KvShape {
+  const { architecture, slots, positions, bitEqual, maxDraft = 0, kvType } = settings;
   return {
     layers: architecture.layers,
     // One more, so that the last one has a neighbour too.
     slots: slots + 1,
     heads: architecture.keyValueHeads,
     headDim: paddedHeadDim(architecture),
+    elementBytes: kvType === 'int8' ? 1 : 4,
     // The last position's second row needs a place too.
     positions: positions + minChunk - 1,
     repeatable: bitEqual && maxDraft > 0,

@@ -124,6 +124,33 @@ test.each(['none', 'int8'] as const)(
   },
 );
 
+test('int8 keys and values take a quarter of the memory and answer nearly as float32 ones do', async () => {
+  const [exact, rounded] = [await open(), await open({ kvType: 'int8' })];
+  const asked = request(prompt(500, 11), { promptLogprobs: 1, maxTokens: 0 });
+  const tops = async (engine: Engine) => {
+    const entries = (await engine.generate(asked).promptLogprobs) ?? [];
+    return entries.map((entry) => entry?.topLogprobs[0]?.id);
+  };
+  const [first, second] = [await tops(exact), await tops(rounded)];
+  expect(first.filter((id, i) => id === second[i]).length).toBeGreaterThan(475);
+  // In pages, of which int8 fills 4 of 64 positions where float32 fills one of 16.
+  const [bytes, quarter] = [exact.stats().kvBytesUsed, rounded.stats().kvBytesUsed];
+  expect(bytes / quarter).toBeCloseTo(4, 5);
+});
+
+test('int8 keys and values: an answer is the same beside others and after a restored prefix', async () => {
+  const options = { kvType: 'int8', prefixCache: join(root, 'int8-prefixes') } as const;
+  const engine = await open(options);
+  const asked = [prompt(300, 11), prompt(80, 13)].map((promptIds) => request(promptIds, { topLogprobs: 2 }));
+  const together = await Promise.all(asked.map((each) => read(engine.generate(each))));
+  for (const [i, each] of asked.entries()) expect(together[i]).toEqual(await read(engine.generate(each)));
+  await engine.close();
+  const restored = await open(options);
+  const generation = restored.generate(asked[0] ?? request([1]));
+  expect(await read(generation)).toEqual(together[0]);
+  expect(generation.cachedTokens).toBe(299);
+});
+
 test('a prefix that was read once survives a restart, bit for bit, and only for the same weights', async () => {
   const prefixCache = join(root, 'prefixes');
   const long = prompt(600, 11);

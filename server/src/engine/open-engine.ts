@@ -5,6 +5,7 @@ import { quantizedWeights } from '../model/quantization/cache.ts';
 import { mapsWeights } from '../model/weight-residence.ts';
 import { Decoder, kvShapeOf } from './decoder.ts';
 import { type Engine, EngineError, type EngineOptions, type GenerateRequest } from './engine.ts';
+import { type KvScales, sampleKvScales } from './kv-scales.ts';
 import { type KvShape, kvBytes } from './memory/kv-cache.ts';
 import { PrefixStore } from './prefix-cache/prefix-store.ts';
 import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
@@ -29,6 +30,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     // 4 bits are for speed; float32 and 8 bits promise the same text for the same seed.
     bitEqual: quantization !== 'int4',
     maxDraft: options.promptLookup === true ? maxDraft : 0,
+    kvType: options.kvType ?? 'f32',
   };
   checkKvMemory(options, kvShapeOf(shape), maxModelLen);
   const quantized =
@@ -37,7 +39,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       : await quantizedWeights(folder, quantization, options.cache, options.threads, load.quantized);
   load.done();
   const ropeTheta = options.ropeTheta ?? architecture.ropeTheta;
-  const decoder = await Decoder.open({
+  const settings = {
     ...shape,
     tensors,
     quantized,
@@ -45,8 +47,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     ropeTheta,
     threads: options.threads,
     chunkTokens: Math.min(chunkTokens, maxModelLen),
-  });
-  const prefixes = prefixStore(options, folder.digest, { ...shape, ropeTheta });
+  };
+  const kvScales = shape.kvType === 'int8' ? await sampleKvScales(settings) : null;
+  const decoder = await Decoder.open({ ...settings, kvScales });
+  const prefixes = prefixStore(options, folder.digest, { ...settings, kvScales });
   const scheduler = new Scheduler(decoder, { ...options, prefixes, eosTokenIds: folder.eosTokenIds });
   await scheduler.restore();
   const { vocabularySize } = architecture;
@@ -64,15 +68,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   };
 }
 
-/** Keys and values are of the weights as they are served and of their positions. */
+/** Keys and values are of the weights as they are served, of their positions and of how they are stored. */
 function prefixStore(
   { prefixCache, quantization, onWarning }: EngineOptions,
   digest: string,
-  rotary: RotarySettings,
+  settings: RotarySettings & { readonly kvScales: KvScales | null },
 ): PrefixStore | null {
   if (prefixCache == null) return null;
-  const { inverse, attentionFactor } = rotaryFrequencies(rotary);
-  const origin = JSON.stringify([digest, quantization, [...inverse], attentionFactor]);
+  const { inverse, attentionFactor } = rotaryFrequencies(settings);
+  const scales = settings.kvScales?.map((values) => [...values]);
+  const origin = JSON.stringify([digest, quantization, [...inverse], attentionFactor, scales]);
   return new PrefixStore(prefixCache, origin, onWarning);
 }
 

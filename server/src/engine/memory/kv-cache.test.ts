@@ -45,7 +45,15 @@ test('a view outside the mapping or after unmap is refused', () => {
 });
 
 test('slots lie side by side, every head on pages of its own', () => {
-  const kv = new KvCache({ layers: 2, slots: 3, heads: 2, headDim: 48, positions: 100, repeatable: false });
+  const kv = new KvCache({
+    layers: 2,
+    slots: 3,
+    heads: 2,
+    headDim: 48,
+    elementBytes: 4,
+    positions: 100,
+    repeatable: false,
+  });
   const [first = [], second = []] = [kv.addresses(0), kv.addresses(1)];
   expect(first.length).toBe(4);
   expect((second[0] ?? 0n) - (first[0] ?? 0n)).toBe(BigInt(kv.slotBytes));
@@ -54,7 +62,15 @@ test('slots lie side by side, every head on pages of its own', () => {
 });
 
 test('a repeatable slot is the same memory in every row', () => {
-  const kv = new KvCache({ layers: 1, slots: 3, heads: 1, headDim: 64, positions: 64, repeatable: true });
+  const kv = new KvCache({
+    layers: 1,
+    slots: 3,
+    heads: 1,
+    headDim: 64,
+    elementBytes: 4,
+    positions: 64,
+    repeatable: true,
+  });
   const [keys] = kv.mappings();
   if (!keys) throw new Error('no mapping');
   const [repeated = 0n] = kv.repeated(1, 4);
@@ -76,7 +92,15 @@ test('a repeatable slot is the same memory in every row', () => {
 test.each([false, true])(
   'truncating a slot gives its later positions back, no others (repeatable: %s)',
   (repeatable) => {
-    const kv = new KvCache({ layers: 1, slots: 2, heads: 2, headDim: 64, positions: 16_384, repeatable });
+    const kv = new KvCache({
+      layers: 1,
+      slots: 2,
+      heads: 2,
+      headDim: 64,
+      elementBytes: 4,
+      positions: 16_384,
+      repeatable,
+    });
     const mapping = kv.mappings()[0];
     if (!mapping) throw new Error('no mapping');
     const values = new Float32Array(mapping.view(0, 2 * kv.slotBytes)).fill(1);

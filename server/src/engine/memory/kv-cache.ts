@@ -10,19 +10,20 @@ export interface KvShape {
   readonly slots: number;
   readonly heads: number;
   readonly headDim: number;
+  /** 4 for float32, 1 for int8. */
+  readonly elementBytes: number;
   /** Positions that a slot must hold at least. */
   readonly positions: number;
   /** Whether a slot's buffers can stand in for those of several neighbours. */
   readonly repeatable: boolean;
 }
 
-const floatBytes = Float32Array.BYTES_PER_ELEMENT;
 const greatestCommonDivisor = (a: number, b: number): number =>
   b === 0 ? a : greatestCommonDivisor(b, a % b);
 
 /** Memory that so many positions of a slot take, in whole pages. */
-export function kvBytes({ layers, heads, headDim }: KvShape, positions: number): number {
-  const pages = Math.ceil((positions * headDim * floatBytes) / pageBytes);
+export function kvBytes({ layers, heads, headDim, elementBytes }: KvShape, positions: number): number {
+  const pages = Math.ceil((positions * headDim * elementBytes) / pageBytes);
   return 2 * layers * heads * pages * pageBytes;
 }
 
@@ -38,7 +39,7 @@ export class KvCache {
   /** Throws, and holds nothing, if the system does not give so much address space. */
   constructor(shape: KvShape) {
     this.shape = shape;
-    const rowBytes = shape.headDim * floatBytes;
+    const rowBytes = shape.headDim * shape.elementBytes;
     const rowsPerPage = pageBytes / greatestCommonDivisor(rowBytes, pageBytes);
     this.capacity = Math.ceil(shape.positions / rowsPerPage) * rowsPerPage;
     this.headBytes = this.capacity * rowBytes;
@@ -76,7 +77,7 @@ export class KvCache {
 
   /** Keys and values of the slot's leading positions, head by head. */
   leading(slot: number, positions: number): Uint8Array[] {
-    const bytes = positions * this.shape.headDim * floatBytes;
+    const bytes = positions * this.shape.headDim * this.shape.elementBytes;
     const heads = Array.from({ length: this.shape.heads }, (_, head) => head * this.headBytes);
     return this.mappings().flatMap((mapping) =>
       heads.map((at) => new Uint8Array(mapping.view(slot * this.slotBytes + at, bytes))),
@@ -85,7 +86,7 @@ export class KvCache {
 
   /** Gives the pages of a slot's positions from `length` on back to the system. */
   truncate(slot: number, length: number): void {
-    const kept = length * this.shape.headDim * floatBytes;
+    const kept = length * this.shape.headDim * this.shape.elementBytes;
     for (const mapping of this.mappings()) {
       for (let head = 0; head < this.shape.heads; head++) {
         mapping.release(slot * this.slotBytes + head * this.headBytes + kept, this.headBytes - kept);

@@ -19,6 +19,9 @@ export const presentNames = (layer: number): [string, string] => [
   `present_value.${layer}`,
 ];
 
+/** Floats by which int8 keys and values are multiplied, one a head and dimension; inputs with int8 only. */
+export const scaleNames = (layer: number): [string, string] => [`key_scale.${layer}`, `value_scale.${layer}`];
+
 /**
  * The attention kernel takes only heads whose halves are multiples of 8, the halves that the rotation pairs. Others
  * are padded with zeros, each half at its end; zeros change no score.
@@ -29,6 +32,8 @@ interface Context {
   readonly graph: OnnxGraph;
   readonly architecture: Architecture;
   readonly projections: Projections;
+  /** Of keys and values. */
+  readonly kvType: typeof elementType.FLOAT | typeof elementType.INT8;
 }
 
 interface Hidden {
@@ -42,12 +47,13 @@ export function decoderGraph(
   architecture: Architecture,
   tensors: Tensors,
   quantized: QuantizedWeights | null,
+  kvType: Context['kvType'] = elementType.FLOAT,
 ): Uint8Array {
   const graph = new OnnxGraph();
   const projections = quantized
     ? quantizedProjections(graph, tensors, quantized)
     : floatProjections(graph, tensors);
-  const context: Context = { graph, architecture, projections };
+  const context: Context = { graph, architecture, projections, kvType };
   declareInputs(context);
   const embedded = embed(context, tensors);
   const scale = projections.vector(`${layerPrefix(0)}input_layernorm.weight`);
@@ -59,7 +65,7 @@ export function decoderGraph(
   return graph.encode();
 }
 
-function declareInputs({ graph, architecture }: Context): void {
+function declareInputs({ graph, architecture, kvType }: Context): void {
   const half = paddedHeadDim(architecture) / 2;
   graph.input('input_ids', elementType.INT64, ['batch', 'tokens']);
   graph.input('logits_at', elementType.INT64, ['positions']);
@@ -69,14 +75,19 @@ function declareInputs({ graph, architecture }: Context): void {
   graph.input('sin', elementType.FLOAT, ['capacity', half]);
   const shape = ['batch', architecture.keyValueHeads, 'capacity', paddedHeadDim(architecture)];
   for (let layer = 0; layer < architecture.layers; layer++) {
-    for (const name of pastNames(layer)) graph.input(name, elementType.FLOAT, shape);
+    for (const name of pastNames(layer)) graph.input(name, kvType, shape);
+  }
+  if (kvType === elementType.FLOAT) return;
+  const scaleShape = [1, architecture.keyValueHeads, 1, paddedHeadDim(architecture)];
+  for (let layer = 0; layer < architecture.layers; layer++) {
+    for (const name of scaleNames(layer)) graph.input(name, elementType.FLOAT, scaleShape);
   }
 }
 
-function declareOutputs({ graph, architecture }: Context): void {
+function declareOutputs({ graph, architecture, kvType }: Context): void {
   const shape = ['batch', architecture.keyValueHeads, 'capacity', paddedHeadDim(architecture)];
   for (let layer = 0; layer < architecture.layers; layer++) {
-    for (const name of presentNames(layer)) graph.output(name, elementType.FLOAT, shape);
+    for (const name of presentNames(layer)) graph.output(name, kvType, shape);
   }
 }
 
@@ -134,7 +145,7 @@ function decoderLayer(context: Context, layer: number, hidden: Hidden): Hidden {
 }
 
 function attention(context: Context, layer: number, x: string): string {
-  const { graph, architecture, projections } = context;
+  const { graph, architecture, projections, kvType } = context;
   const { queryHeads, keyValueHeads, headDim } = architecture;
   const prefix = `${layerPrefix(layer)}self_attn.`;
   const weights = ['q_proj', 'k_proj', 'v_proj'].map((name) => `${prefix}${name}.weight`);
@@ -144,9 +155,10 @@ function attention(context: Context, layer: number, x: string): string {
   const projected = projections.projectStack(x, weights, biases, `${prefix}qkv`);
   const window = architecture.slidingWindows[layer] ?? null;
   const inputs = [...attentionInputs(context, prefix, projected), ...pastNames(layer)];
+  const scales = ['', '', '', ...scaleNames(layer)];
   const attended = graph.node(
     'GroupQueryAttention',
-    [...inputs, 'seqlens_k', 'total_length', 'cos', 'sin'],
+    [...inputs, 'seqlens_k', 'total_length', 'cos', 'sin', ...(kvType === elementType.INT8 ? scales : [])],
     [`${prefix}attended`, ...presentNames(layer)],
     {
       domain: 'com.microsoft',
@@ -157,6 +169,7 @@ function attention(context: Context, layer: number, x: string): string {
         rotary_interleaved: { int: 0 },
         scale: { float: headDim ** -0.5 },
         ...(window === null ? {} : { local_window_size: { int: window } }),
+        ...(kvType === elementType.INT8 ? int8Attributes : {}),
       },
     },
   );
@@ -164,6 +177,12 @@ function attention(context: Context, layer: number, x: string): string {
 }
 
 /** Queries, keys and values; packed in the first of three where nothing has to be done with them. */
+const int8Attributes = {
+  k_quant_type: { string: 'PER_CHANNEL' },
+  v_quant_type: { string: 'PER_CHANNEL' },
+  kv_cache_bit_width: { int: 8 },
+};
+
 function attentionInputs(context: Context, prefix: string, projected: readonly string[]): string[] {
   const { architecture } = context;
   const padded = paddedHeadDim(architecture) !== architecture.headDim;

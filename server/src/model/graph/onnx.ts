@@ -3,7 +3,15 @@ import type { Dtype, Tensor } from '../safetensors.ts';
 import { Message } from './protobuf.ts';
 
 /** TensorProto.DataType */
-export const elementType = { FLOAT: 1, UINT8: 2, INT32: 6, INT64: 7, FLOAT16: 10, BFLOAT16: 16 } as const;
+export const elementType = {
+  FLOAT: 1,
+  UINT8: 2,
+  INT8: 3,
+  INT32: 6,
+  INT64: 7,
+  FLOAT16: 10,
+  BFLOAT16: 16,
+} as const;
 export type ElementType = (typeof elementType)[keyof typeof elementType];
 
 const ofDtype: Record<Dtype, ElementType> = {
@@ -14,7 +22,7 @@ const ofDtype: Record<Dtype, ElementType> = {
 };
 
 /** A number is an INT if written `int`, a FLOAT if written `float`; bare numbers would hide which one ONNX reads. */
-export type Attribute = { readonly int: number } | { readonly float: number };
+export type Attribute = { readonly int: number } | { readonly float: number } | { readonly string: string };
 
 export interface NodeOptions {
   readonly domain?: 'com.microsoft';
@@ -27,7 +35,7 @@ export type Dimensions = readonly (number | string)[];
 const irVersion = 10;
 const opset = 21;
 const external = 1;
-const attributeType = { float: 1, int: 2 };
+const attributeType = { float: 1, int: 2, string: 3 };
 
 export class OnnxGraph {
   readonly #nodes: Message[] = [];
@@ -98,6 +106,7 @@ export class OnnxGraph {
 
 function attribute(name: string, value: Attribute): Message {
   const message = new Message().string(1, name);
+  if ('string' in value) return message.string(4, value.string).int(20, attributeType.string);
   return 'int' in value
     ? message.int(3, value.int).int(20, attributeType.int)
     : message.float(2, value.float).int(20, attributeType.float);
