@@ -5,4 +5,6 @@ export interface Constraint {
   apply(logits: Float32Array): void;
   /** The token that was chosen. */
   accept(id: number): void;
+  /** The request has ended. */
+  close(): void;
 }
