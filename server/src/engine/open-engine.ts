@@ -9,6 +9,10 @@ import { type KvScales, sampleKvScales } from './kv-scales.ts';
 import { type KvShape, kvBytes } from './memory/kv-cache.ts';
 import { PrefixStore } from './prefix-cache/prefix-store.ts';
 import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
+import { GrammarError } from './sampling/constrained/grammar-error.ts';
+import { Grammars } from './sampling/constrained/grammars.ts';
+import type { Constraint } from './sampling/constraint.ts';
+import type { Grammar } from './sampling/grammar.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 
 /** Long enough for the matrix kernels' full speed, short enough that a decode beside it waits well below a second. */
@@ -51,9 +55,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const kvScales = shape.kvType === 'int8' ? await sampleKvScales(settings) : null;
   const decoder = await Decoder.open({ ...settings, kvScales });
   const prefixes = prefixStore(options, folder.digest, { ...settings, kvScales });
-  const scheduler = new Scheduler(decoder, { ...options, prefixes, eosTokenIds: folder.eosTokenIds });
-  await scheduler.restore();
   const { vocabularySize } = architecture;
+  const { eosTokenIds } = folder;
+  const grammars = new Grammars({ folder: options.directory, vocabularySize, eosTokenIds });
+  const scheduler = new Scheduler(decoder, {
+    ...options,
+    prefixes,
+    eosTokenIds,
+    constrain: (grammar) => constrain(grammars, grammar),
+  });
+  await scheduler.restore();
   return {
     maxModelLen,
     vocabularySize,
@@ -64,8 +75,20 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       return scheduler.submit(request, signal);
     },
     stats: () => scheduler.stats(),
-    close: () => scheduler.close(),
+    async close() {
+      await scheduler.close();
+      await grammars.close();
+    },
   };
+}
+
+function constrain(grammars: Grammars, grammar: Grammar): Constraint {
+  try {
+    return grammars.constraint(grammar);
+  } catch (error) {
+    if (!(error instanceof GrammarError)) throw error;
+    throw new EngineError('REQUEST_INVALID', `the answer's format: ${error.message}`);
+  }
 }
 
 /** Keys and values are of the weights as they are served, of their positions and of how they are stored. */

@@ -15,7 +15,7 @@ export type Sampler = (logits: Float32Array) => GeneratedToken;
 
 export interface SamplerContext extends AdjustmentContext {
   /** Of the request's grammar. */
-  readonly constraint?: Constraint;
+  readonly constraint?: Constraint | undefined;
 }
 
 export function createSampler(settings: SamplingSettings, context: SamplerContext): Sampler {

@@ -5,6 +5,8 @@
 import type { EngineOptions, EngineStats, GenerateRequest, Generation, StepRecord } from '../engine.ts';
 import { EngineError } from '../engine.ts';
 import type { PrefixStore } from '../prefix-cache/prefix-store.ts';
+import type { Constraint } from '../sampling/constraint.ts';
+import type { Grammar } from '../sampling/grammar.ts';
 import type { Runner } from './runner.ts';
 import { Sequence } from './sequence.ts';
 import { Slots } from './slots.ts';
@@ -14,6 +16,8 @@ export interface SchedulerOptions extends Pick<EngineOptions, 'kvMemory' | 'maxQ
   readonly eosTokenIds: readonly number[];
   /** Where the kept prefixes are read from before the first request and written to after the last. */
   readonly prefixes?: PrefixStore | null;
+  /** What holds an answer to a grammar; requests with one are refused unless given. */
+  readonly constrain?: (grammar: Grammar) => Constraint;
 }
 
 export class Scheduler {
@@ -69,7 +73,9 @@ export class Scheduler {
     this.#waiting.check(request.promptIds.length, this.#slots.idle);
     const maxTokens = Math.min(request.maxTokens, this.#runner.positions - request.promptIds.length);
     const { maxDraft } = this.#runner;
-    const limits = { maxTokens, maxDraft, eosTokenIds: this.#options.eosTokenIds };
+    // Last, since it is held until the sequence ends.
+    const constraint = request.grammar ? this.#constraint(request.grammar) : undefined;
+    const limits = { maxTokens, maxDraft, eosTokenIds: this.#options.eosTokenIds, constraint };
     const sequence = new Sequence(request, limits, signal, (aborted) => this.#onAbort(aborted));
     if (signal?.aborted) {
       sequence.finish('abort');
@@ -78,6 +84,12 @@ export class Scheduler {
     this.#waiting.push(sequence);
     this.#working ??= this.#work();
     return sequence;
+  }
+
+  #constraint(grammar: Grammar): Constraint {
+    const { constrain } = this.#options;
+    if (constrain) return constrain(grammar);
+    throw new EngineError('REQUEST_INVALID', 'this engine cannot hold an answer to a grammar');
   }
 
   stats(): EngineStats {

@@ -1,5 +1,6 @@
 /** One request on its way through the scheduler. */
 import type { FinishReason, GenerateRequest, Generation, PromptToken } from '../engine.ts';
+import type { Constraint } from '../sampling/constraint.ts';
 import { createSampler, type Sampler } from '../sampling/sampler.ts';
 import { PromptLogprobs } from './prompt-logprobs.ts';
 import { PromptLookup } from './prompt-lookup.ts';
@@ -24,6 +25,7 @@ export class Sequence implements Generation {
   #finished = false;
   readonly #stops: ReadonlySet<number>;
   readonly #sample: Sampler;
+  readonly #constraint: Constraint | undefined;
   readonly #settle: PromiseWithResolvers<FinishReason>;
   readonly #settlePrompt: PromiseWithResolvers<readonly (PromptToken | null)[] | null>;
   readonly #detach: () => void;
@@ -34,6 +36,8 @@ export class Sequence implements Generation {
       readonly maxTokens: number;
       readonly eosTokenIds: readonly number[];
       readonly maxDraft: number;
+      /** Of the request's grammar. */
+      readonly constraint?: Constraint | undefined;
     },
     signal: AbortSignal | undefined,
     onAbort: (sequence: Sequence) => void,
@@ -42,7 +46,9 @@ export class Sequence implements Generation {
     this.pending = [...request.promptIds];
     this.maxTokens = limits.maxTokens;
     this.#stops = new Set([...request.stopTokenIds, ...(request.ignoreEos ? [] : limits.eosTokenIds)]);
-    this.#sample = createSampler(request, { promptIds: request.promptIds, stopIds: this.#stops });
+    const { constraint } = limits;
+    this.#constraint = constraint;
+    this.#sample = createSampler(request, { promptIds: request.promptIds, stopIds: this.#stops, constraint });
     const { promptIds, promptLogprobs } = request;
     this.prompt = promptLogprobs === null ? null : new PromptLogprobs(promptIds, promptLogprobs);
     this.#lookup = limits.maxDraft > 0 ? new PromptLookup(promptIds, limits.maxDraft) : null;
@@ -124,6 +130,7 @@ export class Sequence implements Generation {
   #end(error?: unknown): void {
     this.#finished = true;
     this.#detach();
+    this.#constraint?.close();
     this.tokens.end(error);
   }
 }
