@@ -67,12 +67,17 @@ describe('a chat request', () => {
       'structured_outputs.json',
     ],
     [
-      { structured_outputs: { regex: 'a', json: {} } },
-      'structured_outputs: must have exactly one of json, json_object, regex and grammar',
+      { structured_outputs: { regex: 'a' } },
+      'structured_outputs: Unrecognized key: "regex"',
       'structured_outputs',
     ],
     [
-      { structured_outputs: { regex: 'a' }, response_format: { type: 'json_object' } },
+      { structured_outputs: { json_object: false } },
+      'structured_outputs: must have json or json_object',
+      'structured_outputs',
+    ],
+    [
+      { structured_outputs: { json: {} }, response_format: { type: 'json_object' } },
       'structured_outputs: leave it out, or response_format',
       'structured_outputs',
     ],

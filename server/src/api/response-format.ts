@@ -22,19 +22,12 @@ export const responseFormat = z.discriminatedUnion(
   { error: 'must have the type text, json_object or json_schema' },
 );
 
+/** Strict, as an answer that is not held to what was asked for looks like one that is. */
 export const structuredOutputs = z
-  .object({
-    json: jsonSchema.nullish(),
-    json_object: z.boolean().nullish(),
-    regex: z.string().nullish(),
-    grammar: z.string().nullish().describe('EBNF that starts at root.'),
-  })
-  .refine(
-    (formats) => Object.values(formats).filter((value) => value != null && value !== false).length === 1,
-    {
-      error: 'must have exactly one of json, json_object, regex and grammar',
-    },
-  );
+  .strictObject({ json: jsonSchema.nullish(), json_object: z.boolean().nullish() })
+  .refine(({ json, json_object }) => (json != null) !== (json_object === true), {
+    error: 'must have json or json_object',
+  });
 
 interface Formats {
   readonly response_format?: z.infer<typeof responseFormat> | null | undefined;
@@ -46,10 +39,7 @@ export function grammarOf({ response_format: format, structured_outputs: outputs
   if (!outputs) return grammar;
   if (grammar)
     throw invalidRequest('structured_outputs: leave it out, or response_format', 'structured_outputs');
-  if (outputs.json) return { type: 'json_schema', schema: outputs.json };
-  if (outputs.regex != null) return { type: 'regex', pattern: outputs.regex };
-  if (outputs.grammar != null) return { type: 'ebnf', source: outputs.grammar };
-  return { type: 'json_object' };
+  return outputs.json ? { type: 'json_schema', schema: outputs.json } : { type: 'json_object' };
 }
 
 function grammarOfFormat(format: z.infer<typeof responseFormat>): Grammar | null {

@@ -50,7 +50,7 @@ export function samplingFields(limits: RequestLimits) {
     min_tokens: z.int().min(0).nullish().describe('No end of text and no stop token before so many tokens.'),
     ignore_eos: z.boolean().nullish(),
     response_format: responseFormat.nullish(),
-    structured_outputs: structuredOutputs.nullish().describe("vLLM's name for further formats."),
+    structured_outputs: structuredOutputs.nullish().describe("vLLM's name for the same."),
   };
 }
 

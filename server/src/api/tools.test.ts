@@ -149,8 +149,6 @@ describe('a response format', () => {
       { type: 'json_schema', schema },
     ],
     [{ structured_outputs: { json: schema } }, { type: 'json_schema', schema }],
-    [{ structured_outputs: { regex: 'a+' } }, { type: 'regex', pattern: 'a+' }],
-    [{ structured_outputs: { grammar: 'root ::= "a"' } }, { type: 'ebnf', source: 'root ::= "a"' }],
     [{ structured_outputs: { json_object: true } }, { type: 'json_object' }],
   ])('%j is the grammar %j', async (fields, grammar) => {
     const { chat, complete, engine } = testApp(plain, 'x');
