@@ -27,6 +27,11 @@ export type Attribute = { readonly int: number } | { readonly float: number } | 
 export interface NodeOptions {
   readonly domain?: 'com.microsoft';
   readonly attributes?: Readonly<Record<string, Attribute>>;
+  /**
+   * For nodes that need initializers only. ONNX Runtime runs what a node needs in the reverse order of the graph, so what
+   * stands before everything else runs just before its use, and what stands before its use runs before everything else.
+   */
+  readonly atFront?: boolean;
 }
 
 /** Dimensions are numbers, or names that may differ from run to run. */
@@ -38,6 +43,7 @@ const external = 1;
 const attributeType = { float: 1, int: 2, string: 3 };
 
 export class OnnxGraph {
+  readonly #front: Message[] = [];
   readonly #nodes: Message[] = [];
   readonly #initializers = new Map<string, Message>();
   readonly #inputs: Message[] = [];
@@ -53,7 +59,7 @@ export class OnnxGraph {
       message.message(5, attribute(name, value));
     }
     if (options.domain) message.string(7, options.domain);
-    this.#nodes.push(message);
+    (options.atFront ? this.#front : this.#nodes).push(message);
     return outputs[0] ?? '';
   }
 
@@ -89,7 +95,7 @@ export class OnnxGraph {
 
   encode(): Uint8Array {
     const graph = new Message();
-    for (const node of this.#nodes) graph.message(1, node);
+    for (const node of [...this.#front, ...this.#nodes]) graph.message(1, node);
     graph.string(2, 'decoder');
     for (const initializer of this.#initializers.values()) graph.message(5, initializer);
     for (const input of this.#inputs) graph.message(11, input);
