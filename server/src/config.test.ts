@@ -127,7 +127,9 @@ describe('a server by hand', () => {
 
   it('shows every setting on demand, and needs no model for that', () => {
     const shown = readConfig(['--help'], {});
-    expect('help' in shown && shown.help).toMatch(/--model .*--kv-memory .*8GiB.*--drain-seconds/s);
+    expect('help' in shown && shown.help).toMatch(
+      /--model .*--kv-memory .*8GiB.*--cors-origins .*all\.\n.*--drain-seconds .*\[25\]/s,
+    );
   });
 });
 

@@ -79,7 +79,7 @@ export function parseFlags(args: readonly string[]): Flags {
 export function helpText(): string {
   const lines = settingNames.map((name) => {
     const { description = '', default: byDefault } = properties[name];
-    const shown = byDefault === null || byDefault === undefined ? '' : ` [${JSON.stringify(byDefault)}]`;
+    const shown = [byDefault ?? []].flat().length === 0 ? '' : ` [${byDefault}]`;
     return `  ${flagOf(name).padEnd(22)} ${description}${shown}`;
   });
   return [
