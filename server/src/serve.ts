@@ -64,6 +64,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       maxQueuedTokens: options.maxQueuedTokens ?? null,
       promptLookup: options.promptLookup ?? false,
       prefixCache: options.prefixCache ?? null,
+      onStep: (step) => metrics.step(step),
       onWarning: (reason) => log({ level: 'warn', msg: 'engine', reason }),
       onLoad(completed, total) {
         state = { phase: 'loading', percent: total === 0 ? 0 : Math.floor((100 * completed) / total) };

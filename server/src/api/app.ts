@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
+import { routePath } from 'hono/route';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Metrics } from '../metrics.ts';
 import { failureValues } from './answer.ts';
@@ -40,7 +41,7 @@ const guarded = ['/v1/*', '/tokenize', '/detokenize', '/tokenizer_info'];
 export function createApp(options: AppOptions): Hono<ApiEnv> {
   const { state, metrics, log, limits = defaultLimits, apiKeys = null, corsOrigins = [] } = options;
   const app = new Hono<ApiEnv>();
-  recordRequests(app, log);
+  recordRequests(app, log, metrics);
   // Before the keys: a browser asks for leave without one.
   if (corsOrigins.length > 0)
     app.use(
@@ -75,15 +76,24 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
 /** They would drown the requests. */
 const probes = new Set(['/healthz', '/readyz', '/metrics']);
 
-function recordRequests(app: Hono<ApiEnv>, log: Log): void {
+function recordRequests(app: Hono<ApiEnv>, log: Log, metrics: Metrics): void {
   app.use(async (c, next) => {
     const given = c.req.header('x-request-id') ?? '';
     const request = requestIdPattern.test(given) ? given : randomUUID();
-    const record = new RequestRecord({ request, method: c.req.method, path: c.req.path }, log);
+    const { method, path } = c.req;
+    const started = performance.now();
+    let handler = '';
+    const record = new RequestRecord({ request, method, path }, (values) => {
+      const seconds = (performance.now() - started) / 1000;
+      metrics.http({ handler, method, status: c.res.status, seconds });
+      log(values);
+    });
     c.set('record', record);
     c.set('client', c.req.raw);
     c.header('x-request-id', request);
     await next();
+    // Of paths that do not exist it is /*, whatever a client wrote.
+    handler = routePath(c, -1);
     record.add({ status: c.res.status });
     if (!probes.has(c.req.path) && !record.streaming) record.end();
   });

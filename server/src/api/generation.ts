@@ -1,5 +1,5 @@
 /** One answer of the engine as text: decoded, cut at stop strings, timed. Both endpoints are faces of this. */
-import type { GeneratedToken, Generation, PromptToken } from '../engine/engine.ts';
+import { EngineError, type GeneratedToken, type Generation, type PromptToken } from '../engine/engine.ts';
 import type { SamplingSettings } from '../engine/sampling/settings.ts';
 import type { RequestTimer } from '../request-timer.ts';
 import { contextLengthExceeded, invalidRequest, stopping } from './errors.ts';
@@ -49,8 +49,10 @@ export class TextGeneration {
     const { param, stop: _, maxTokens: maxNew, newTokenLimit, choice, ...engineRequest } = request;
     const { length: prompt } = request.promptIds;
     const room = engine.maxModelLen - prompt;
-    if (room < (maxNew ?? 1))
+    if (room < (maxNew ?? 1)) {
+      metrics.reject('prompt_too_long');
       throw contextLengthExceeded(param, { prompt, maxNew, maxModelLen: engine.maxModelLen });
+    }
     checkTokenIds(request, engine.vocabularySize);
     this.promptTokens = prompt;
     this.choice = choice;
@@ -61,7 +63,13 @@ export class TextGeneration {
     this.#timer = timer;
     const onPrefill = () => timer.prefill();
     const maxTokens = maxNew ?? Math.min(room, newTokenLimit ?? room);
-    this.#generation = engine.generate({ ...engineRequest, maxTokens, onPrefill }, signal);
+    try {
+      this.#generation = engine.generate({ ...engineRequest, maxTokens, onPrefill }, signal);
+    } catch (error) {
+      const full = error instanceof EngineError && error.code === 'QUEUE_FULL';
+      metrics.reject(full ? 'queue_full' : 'invalid');
+      throw error;
+    }
   }
 
   get cachedTokens(): number {
