@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import type { GenerateRequest } from '../engine.ts';
+import type { Constraint } from '../sampling/constraint.ts';
+import type { Grammar } from '../sampling/grammar.ts';
 import { expected, range, read, request, SumRunner, schedule } from './fixture.ts';
 
 test('more requests than slots are all answered, first come first served', async () => {
@@ -184,6 +186,31 @@ test('every run is told with its phase, tokens and sequences', async () => {
     { phase: 'prefill', tokens: 5, sequences: 1 },
     { phase: 'decode', tokens: 1, sequences: 1 },
   ]);
+});
+
+test('a grammar holds the answer, token by token, and is let go at its end', async () => {
+  const grammar = { type: 'json_object' } as const;
+  const told: unknown[] = [];
+  const constrain = (asked: Grammar): Constraint => {
+    told.push(asked);
+    return {
+      // Only even tokens.
+      apply: (logits) =>
+        logits.set(logits.map((logit, id) => (id % 2 === 1 ? Number.NEGATIVE_INFINITY : logit))),
+      accept: (id) => told.push(id),
+      close: () => told.push('closed'),
+    };
+  };
+  const scheduler = schedule(new SumRunner(1), { constrain });
+  const answer = await read(scheduler.submit(request([3], { grammar })));
+  expect(answer.every((id) => id % 2 === 0)).toBe(true);
+  expect(told).toEqual([grammar, ...answer, 'closed']);
+});
+
+test('a grammar that nothing can hold an answer to is refused', () => {
+  const scheduler = schedule(new SumRunner(1));
+  const submit = () => scheduler.submit(request([3], { grammar: { type: 'json_object' } }));
+  expect(submit).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }));
 });
 
 test('closing aborts what runs and waits, closes the runner once, and refuses new requests', async () => {
