@@ -130,16 +130,4 @@ describe('lm-eval', { timeout: 20 * minutes }, () => {
     const batched = await completions([choosing], local, ['--batch_size', '3']);
     expectSameScores(batched[choosing], expected[choosing]);
   });
-
-  test('chats by the template of the server as by that of transformers', async () => {
-    const more = ['--apply_chat_template'];
-    const chat = await evaluate({
-      tasks: [generating],
-      model: 'local-chat-completions',
-      modelArgs: `model=${servedName},base_url=${server.url}/v1/chat/completions`,
-      more,
-    });
-    const expected = await transformers([generating], more);
-    expect(texts(chat[generating])).toEqual(texts(expected[generating]));
-  });
 });
