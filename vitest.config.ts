@@ -20,8 +20,8 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          testTimeout: 5 * minute,
-          hookTimeout: 5 * minute,
+          testTimeout: 10 * minute,
+          hookTimeout: 10 * minute,
           fileParallelism: false,
           maxConcurrency: 3,
         },

@@ -1,5 +1,5 @@
 /**
- * npm run bench [serving] [agreement] [trainer [quick] [recipe] [trl] [sequence] [checkpoint]]: both sides of every
+ * npm run bench [serving] [agreement] [trainer [recipe] [trl] [sequence] [checkpoint] [quick]]: both sides of every
  * comparison, in one run. npm run bench operator [quick] needs a control plane and is run by its name alone: it has no
  * other side.
  */

@@ -97,15 +97,15 @@ export const trainHyperparameters = z.strictObject({
   exportDtype: z.enum(['bf16', 'f32']).default('bf16').describe('Of the published checkpoint.'),
 });
 
-/** CEL, for the spec: fields that contradict each other. */
+/** CEL, for the spec: fields that contradict each other. An API server also tries them on the object's default, {}. */
 export const trainRules = [
   {
-    rule: "self.nllWeight > 0.0 || (self.method != 'sft' && self.lambda > 0.0)",
+    rule: "!has(self.nllWeight) || self.nllWeight > 0.0 || ((!has(self.method) || self.method != 'sft') && (!has(self.lambda) || self.lambda > 0.0))",
     message: 'nllWeight is 0 and there is no preference term, so there is no loss: give a weight',
     fieldPath: '.nllWeight',
   },
   {
-    rule: 'self.gradientCheckpointing || (self.gradientCheckpointingLayers == 1 && !self.gradientCheckpointingOffload)',
+    rule: '!has(self.gradientCheckpointing) || self.gradientCheckpointing || ((!has(self.gradientCheckpointingLayers) || self.gradientCheckpointingLayers == 1) && (!has(self.gradientCheckpointingOffload) || !self.gradientCheckpointingOffload))',
     message:
       'gradientCheckpointingLayers and gradientCheckpointingOffload are about what checkpointing keeps: leave gradientCheckpointing at true',
     fieldPath: '.gradientCheckpointing',

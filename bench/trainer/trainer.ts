@@ -1,6 +1,7 @@
 /**
- * npm run bench trainer [recipe] [trl] [sequence] [checkpoint] [quick]: the trainer's figures, both sides of each
- * comparison in one run. `quick` shows on short rows that it works. What is measured, and how: README.md.
+ * npm run bench trainer [recipe] [trl] [sequence] [checkpoint] [quick | TOKENS...]: the trainer's figures, both sides of
+ * each comparison in one run. TOKENS are lengths of the prompt; `quick` shows on a short row that it works. What is
+ * measured, and how: README.md.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -23,7 +24,7 @@ export interface TrainerBench {
   model: string;
   cacheRoot: string;
   pipArgs: string[];
-  /** Names of comparisons, all where it has none; `quick`. */
+  /** Names of comparisons, all where it has none; lengths of the prompt, or `quick`. */
   wanted: string[];
 }
 
@@ -45,7 +46,9 @@ const quick: Plan = { rows: [row(256)], rounds: 1 };
 
 export async function benchTrainer(bench: TrainerBench): Promise<void> {
   const chosen = Object.entries(comparisons).filter(([name]) => bench.wanted.includes(name));
-  const plan = bench.wanted.includes('quick') ? quick : full;
+  const lengths = bench.wanted.map(Number).filter((length) => length > 0);
+  const whole = lengths.length > 0 ? { ...full, rows: lengths.map(row) } : full;
+  const plan = bench.wanted.includes('quick') ? quick : whole;
   for (const [, compare] of chosen.length > 0 ? chosen : Object.entries(comparisons)) {
     await compare(bench, plan);
     const load = loadavg().map((value) => value.toFixed(1));
