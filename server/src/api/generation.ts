@@ -19,6 +19,8 @@ export interface TextRequest extends SamplingSettings {
   /** null is all that fits, and that newTokenLimit allows. */
   readonly maxTokens: number | null;
   readonly newTokenLimit: number | null;
+  /** Whether the answer is the rest of a text, not a message of its own. */
+  readonly continues: boolean;
   /** Which answer to its prompt it is; the prompt is counted once. */
   readonly choice: number;
 }
@@ -46,7 +48,15 @@ export class TextGeneration {
   /** Throws at once if the request cannot be served; else it is in the engine's queue. */
   constructor(served: Served, request: TextRequest, signal: AbortSignal) {
     const { engine, metrics } = served;
-    const { param, stop: _, maxTokens: maxNew, newTokenLimit, choice, ...engineRequest } = request;
+    const {
+      param,
+      stop: _,
+      continues: __,
+      maxTokens: maxNew,
+      newTokenLimit,
+      choice,
+      ...engineRequest
+    } = request;
     const { length: prompt } = request.promptIds;
     const room = engine.maxModelLen - prompt;
     if (room < (maxNew ?? 1)) {
@@ -83,7 +93,8 @@ export class TextGeneration {
 
   /** Read it once. It ends quietly when the signal aborts. */
   async *pieces(): AsyncGenerator<TextPiece> {
-    const decoder = this.#served.tokenizer.streamDecoder(this.#request.stop);
+    const { stop, continues, promptIds } = this.#request;
+    const decoder = this.#served.tokenizer.streamDecoder({ stop, after: continues ? promptIds : [] });
     try {
       for await (const token of this.#generation.tokens) {
         this.completionTokens += 1;
