@@ -39,6 +39,8 @@ export class TextGeneration {
   completionTokens = 0;
   /** Final once the pieces have ended. */
   finish: 'stop' | 'length' = 'length';
+  /** Whether the server stopped in the middle of the answer; it then finishes as one that is too long. */
+  cut = false;
   readonly #served: Served;
   readonly #request: TextRequest;
   readonly #signal: AbortSignal;
@@ -117,8 +119,10 @@ export class TextGeneration {
   async #settle(stopped: boolean): Promise<void> {
     const reason = stopped ? 'stop' : await this.#generation.finishReason;
     if (reason === 'abort') {
+      if (this.#signal.aborted) return;
       // Without a client that left it is the engine that is closing.
-      if (!this.#signal.aborted) throw stopping();
+      if (this.completionTokens === 0) throw stopping();
+      this.cut = true;
       return;
     }
     this.finish = reason;
