@@ -40,7 +40,12 @@ export async function benchAgreement(
 
 function scoresOfTransformers(python: string, model: string, ids: number[]): Scores {
   const script = join(import.meta.dirname, 'score.py');
-  const options = { input: JSON.stringify(ids), maxBuffer: 2 ** 28, encoding: 'utf8' as const };
+  const options = {
+    input: JSON.stringify(ids),
+    maxBuffer: 2 ** 28,
+    encoding: 'utf8',
+    stdio: 'pipe',
+  } as const;
   return JSON.parse(execFileSync(python, [script, model], options)) as Scores;
 }
 

@@ -25,7 +25,7 @@ export async function benchBatch(contest: Contest, cache: string, plan: Plan): P
   }
   print(
     `Decodes at once after ${prompt} tokens each, ${contest.name}, ${threads} threads, tokens/s of all`,
-    ['side', 'at once', 'tokens/s', `our ${sequences} are x faster`],
+    ['side', 'at once', 'tokens/s', `our ${sequences} / it`],
     rows,
   );
 }
@@ -46,11 +46,8 @@ async function measure(sides: readonly Side[], plan: Plan): Promise<[number[], n
     turns,
     { rounds: plan.decodeRounds, warmUps: 1 },
     async ({ side, at }) => {
-      const { seconds, tokens } = (await side?.ask({ decode: plan.answer, sequences: at })) ?? {
-        seconds: Number.NaN,
-        tokens: Number.NaN,
-      };
-      return tokens / seconds;
+      const answer = await side?.ask({ decode: plan.answer, sequences: at });
+      return answer === undefined ? Number.NaN : answer.tokens / answer.seconds;
     },
   );
   return [together, alone, theirs];

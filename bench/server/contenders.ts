@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { EngineOptions } from '../../server/src/engine/engine.ts';
 import { installPeer } from './install.ts';
 import type { Contest } from './models.ts';
-import type { SideCommand } from './side.ts';
+import { ratio, type SideCommand } from './side.ts';
 
 export const threads = availableParallelism();
 
@@ -15,7 +15,13 @@ export interface Context {
 }
 
 export const quantizations = ['int4', 'int8'] as const;
-export type Width = (typeof quantizations)[number];
+type Width = (typeof quantizations)[number];
+
+export interface Contender {
+  readonly command: SideCommand;
+  /** The name of our side that it is compared with; null for ours. */
+  readonly own: string | null;
+}
 
 type Ours = Pick<EngineOptions, 'directory' | 'quantization' | 'cache' | 'kvType'>;
 
@@ -42,12 +48,35 @@ export function llamaCppSide(contest: Contest, width: Width, { tokens, sequences
   };
 }
 
+/** Ours and llama.cpp's, of each width. */
+export function pairs(contest: Contest, cache: string, context: Context): Contender[] {
+  return quantizations.flatMap((quantization) => {
+    const ours = engineSide({ directory: contest.folder, quantization, cache }, context);
+    const theirs = llamaCppSide(contest, quantization, context);
+    return [
+      { command: ours, own: null },
+      { command: theirs, own: ours.name },
+    ];
+  });
+}
+
+/** Of each contender against ours: our figures in multiples of its own, round by round. */
+export function ratiosToOwn(
+  contenders: readonly { readonly name: string; readonly own: string | null }[],
+  figures: readonly number[][],
+): string[] {
+  return contenders.map(({ own }, index) => {
+    if (own === null) return '';
+    return ratio(figures[contenders.findIndex(({ name }) => name === own)], figures[index]);
+  });
+}
+
 /** transformers.js, and what it stands on used as it is, on one ONNX file. */
-export function javaScriptSides(onnxFolder: string): SideCommand[] {
+export function javaScriptSides(onnxFolder: string): Contender[] {
   const folder = installPeer('transformers-js', '@huggingface/transformers');
-  const side = (name: string, script: string) => ({
-    name,
-    args: [join(folder, script), onnxFolder, String(threads)],
+  const side = (name: string, script: string): Contender => ({
+    command: { name, args: [join(folder, script), onnxFolder, String(threads)] },
+    own: 'longpo int4',
   });
   return [side('transformers.js q4', 'side.mjs'), side('onnxruntime-node q4', 'stock-side.mjs')];
 }

@@ -17,21 +17,16 @@ export async function benchHttp(
   const room = { tokens: 2048, sequences: 1 };
   const command = engineSide({ directory: contest.folder, quantization: 'int4', cache }, room);
   const server = await startServerProcess(contest.folder, cache);
+  const streamOne = async () => {
+    const { decodeSeconds } = await streamAnswer(server.url, prompt, answer + 1);
+    return (1000 * decodeSeconds) / answer;
+  };
   try {
-    const contenders = [
-      {
-        name: 'over HTTP, streamed',
-        async milliseconds() {
-          const { decodeSeconds } = await streamAnswer(server.url, prompt, answer + 1);
-          return (1000 * decodeSeconds) / answer;
-        },
-      },
-    ];
     const figures = await withSides([command], ([side]) =>
       inTurn(
-        [...contenders, { name: 'engine alone', milliseconds: () => alone(side, prompt, answer) }],
+        [streamOne, () => alone(side, prompt, answer)],
         { rounds: 2 * plan.decodeRounds, warmUps: 1 },
-        ({ milliseconds }) => milliseconds(),
+        (milliseconds) => milliseconds(),
       ),
     );
     const [streamed = [], engine = []] = figures;

@@ -98,7 +98,7 @@ export class BenchModels {
     const target = join(this.#root, name);
     if (existsSync(target)) return target;
     process.stdout.write(`Making ${target}, once ...\n`);
-    execFileSync(this.#python, [script, what, source, target, ...kind], { stdio: 'inherit' });
+    execFileSync(this.#python, [script, what, source, target, ...kind], { stdio: 'pipe' });
     return target;
   }
 }

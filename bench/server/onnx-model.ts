@@ -9,7 +9,7 @@ import { join } from 'node:path';
 const packages = ['onnxruntime-genai==0.18.0', 'onnx==1.23.2', 'onnx-ir==1.1.0', 'onnxruntime==1.32.0'];
 
 const run = (command: string, args: string[]): string =>
-  execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim();
+  execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' }).trim();
 
 const sitePackages = (python: string): string =>
   run(python, ['-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']);

@@ -84,6 +84,6 @@ export async function inTurn<T>(
 
 /** `own` in multiples of `other`, round by round: neighbours in time saw the same machine. */
 export function ratio(own: readonly number[] = [], other: readonly number[] = []): string {
-  const ratios = own.map((figure, round) => figure / (other[round] ?? Number.NaN));
+  const ratios = other.map((figure, round) => (own[round] ?? Number.NaN) / figure);
   return ratios.length === 0 ? '' : spread(ratios, 2);
 }

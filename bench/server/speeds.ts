@@ -1,11 +1,11 @@
 /** Prefill and decode of one sequence, beside llama.cpp; at 8K also beside transformers.js and stock onnxruntime-node. */
 import { spread } from '../median.ts';
-import { engineSide, javaScriptSides, llamaCppSide, quantizations, threads } from './contenders.ts';
+import { type Contender, javaScriptSides, pairs, quantizations, ratiosToOwn, threads } from './contenders.ts';
 import type { Contest } from './models.ts';
 import type { Length, Plan } from './plan.ts';
 import { randomPrompt } from './prompt.ts';
 import { print } from './report.ts';
-import { inTurn, ratio, type Side, type SideCommand, withSides } from './side.ts';
+import { inTurn, type Side, withSides } from './side.ts';
 
 export interface SpeedInputs {
   readonly contests: readonly Contest[];
@@ -17,43 +17,39 @@ export interface SpeedInputs {
   readonly decode: boolean;
 }
 
+/** Tokens/s of every round; a row for each contender, none where it was not asked. */
 interface Speeds {
-  readonly names: readonly string[];
   readonly prefill: readonly number[][];
   readonly decode: readonly number[][];
 }
 
 export async function benchSpeeds(inputs: SpeedInputs): Promise<void> {
-  const { contests, plan } = inputs;
+  const { contests, plan, prefill, decode } = inputs;
   const rows: string[][] = [];
   for (const contest of contests) {
     for (const length of plan.lengths) {
-      const speeds = await withSides(commandsFor(inputs, contest, length), (sides) =>
-        measure(sides, length, inputs),
+      const contenders = contendersAt(inputs, contest, length);
+      const speeds = await withSides(
+        contenders.map(({ command }) => command),
+        (sides) => measure(sides, length, inputs),
       );
-      rows.push(...rowsOf(contest.name, length, speeds, inputs));
+      rows.push(...rowsOf(contenders, speeds).map((row) => [contest.name, String(length.tokens), ...row]));
     }
   }
-  const heads = [
-    'model',
-    'context',
-    'side',
-    ...(inputs.prefill ? ['prefill', 'x llama.cpp'] : []),
-    ...(inputs.decode ? ['decode', 'longpo is x faster'] : []),
-  ];
-  print(`One sequence, ${threads} threads, tokens/s as median (min to max) of the rounds`, heads, rows);
+  const heads = ['model', 'context', 'side', 'prefill', 'longpo / it', 'decode', 'longpo / it'];
+  const isShown = (column: number) => column < 3 || (column < 5 ? prefill : decode);
+  print(
+    `One sequence, ${threads} threads, tokens/s as median (min to max) of the rounds`,
+    heads.filter((_, column) => isShown(column)),
+    rows.map((row) => row.filter((_, column) => isShown(column))),
+  );
 }
 
-/** Ours and llama.cpp's, pair by pair of the same width; then whoever else decodes. */
-function commandsFor(inputs: SpeedInputs, contest: Contest, { tokens }: Length): SideCommand[] {
-  const { cache, plan, decode, contests } = inputs;
+function contendersAt(inputs: SpeedInputs, contest: Contest, { tokens }: Length): Contender[] {
+  const { cache, plan, decode, contests, onnxFolder } = inputs;
   const room = { tokens: tokens + plan.answer * (plan.decodeRounds + 2) + 64, sequences: 1 };
-  const pairs = quantizations.flatMap((quantization) => [
-    engineSide({ directory: contest.folder, quantization, cache }, room),
-    llamaCppSide(contest, quantization, room),
-  ]);
   const further = decode && contest === contests[0] && tokens === plan.javaScriptAt;
-  return further ? [...pairs, ...javaScriptSides(inputs.onnxFolder())] : pairs;
+  return [...pairs(contest, cache, room), ...(further ? javaScriptSides(onnxFolder()) : [])];
 }
 
 async function measure(
@@ -70,34 +66,19 @@ async function measure(
     const { seconds, tokens } = await side.ask({ decode: plan.answer, sequences: 1 });
     return tokens / seconds;
   };
-  // Those who only decode read a prompt once.
-  const comparable = sides.slice(0, 2 * quantizations.length);
-  const speeds = prefill ? await inTurn(comparable, length, read) : [];
-  const unread = prefill ? sides.slice(comparable.length) : sides;
-  if (decode) await inTurn(unread, { rounds: 1, warmUps: 0 }, read);
-  return {
-    names: sides.map(({ name }) => name),
-    prefill: speeds,
-    decode: decode ? await inTurn(sides, { rounds: plan.decodeRounds, warmUps: 1 }, draw) : [],
-  };
+  // Further ones stand last. They only decode, for which they read a prompt once.
+  const compared = prefill ? sides.slice(0, 2 * quantizations.length) : [];
+  const speeds = await inTurn(compared, length, read);
+  if (!decode) return { prefill: speeds, decode: [] };
+  await inTurn(sides.slice(compared.length), { rounds: 1, warmUps: 0 }, read);
+  return { prefill: speeds, decode: await inTurn(sides, { rounds: plan.decodeRounds, warmUps: 1 }, draw) };
 }
 
-function rowsOf(model: string, { tokens }: Length, speeds: Speeds, { prefill, decode }: SpeedInputs) {
-  const figures = (values: number[] | undefined) => (values === undefined ? '' : spread(values));
-  return speeds.names.map((name, index) => {
-    const isPair = index < 2 * quantizations.length;
-    const isOurs = isPair && index % 2 === 0;
-    // Whoever stands outside the pairs is compared with our 4 bits, which are his.
-    const own = isPair ? index - 1 : 0;
-    const peerOfOurs = ratio(speeds.prefill[index], speeds.prefill[index + 1]);
-    return [
-      model,
-      String(tokens),
-      name,
-      ...(prefill ? [figures(speeds.prefill[index]), isOurs ? peerOfOurs : ''] : []),
-      ...(decode
-        ? [figures(speeds.decode[index]), isOurs ? '' : ratio(speeds.decode[own], speeds.decode[index])]
-        : []),
-    ];
+function rowsOf(contenders: readonly Contender[], { prefill, decode }: Speeds): string[][] {
+  const named = contenders.map(({ command, own }) => ({ name: command.name, own }));
+  const columns = [prefill, decode].flatMap((figures) => {
+    const texts = named.map((_, index) => (figures[index] === undefined ? '' : spread(figures[index])));
+    return [texts, ratiosToOwn(named, figures)];
   });
+  return named.map(({ name }, index) => [name, ...columns.map((column) => column[index] ?? '')]);
 }

@@ -1,36 +1,33 @@
 /** From the start of a process to the first token of a short prompt. Weights are quantised and in the page cache. */
 import { spread } from '../median.ts';
-import { engineSide, llamaCppSide, quantizations, threads } from './contenders.ts';
+import { pairs, ratiosToOwn, threads } from './contenders.ts';
 import type { Contest } from './models.ts';
 import type { Plan } from './plan.ts';
 import { randomPrompt } from './prompt.ts';
 import { print } from './report.ts';
 import { startServerProcess, streamAnswer } from './server-process.ts';
-import { inTurn, ratio, Side, type SideCommand } from './side.ts';
+import { inTurn, Side, type SideCommand } from './side.ts';
 
 const prompt = randomPrompt(16, 1);
 const room = { tokens: 2048, sequences: 1 };
 
 export async function benchStart(contest: Contest, cache: string, plan: Plan): Promise<void> {
-  const sides = quantizations.flatMap((quantization) => [
-    engineSide({ directory: contest.folder, quantization, cache }, room),
-    llamaCppSide(contest, quantization, room),
-  ]);
   const starts = [
-    ...sides.map((command) => ({ name: command.name, run: () => firstAnswer(command) })),
-    { name: 'longpo-serve int4, over HTTP', run: () => firstStream(contest.folder, cache) },
+    ...pairs(contest, cache, room).map(({ command, own }) => ({
+      name: command.name,
+      own,
+      run: () => firstAnswer(command),
+    })),
+    { name: 'longpo-serve int4, over HTTP', own: null, run: () => firstStream(contest.folder, cache) },
   ];
   const figures = await inTurn(starts, { rounds: plan.decodeRounds, warmUps: 1 }, (start) =>
     secondsOf(start.run),
   );
-  const rows = starts.map(({ name }, index) => {
-    const peer = index % 2 === 1 ? undefined : figures[index === 4 ? 1 : index + 1];
-    return [name, spread(figures[index] ?? [], 2), ratio(peer === undefined ? [] : figures[index], peer)];
-  });
+  const ratios = ratiosToOwn(starts, figures);
   print(
     `Start of the process to the first token, ${contest.name}, ${prompt.length} tokens, ${threads} threads`,
-    ['side', 'seconds', 'x llama.cpp of the same width'],
-    rows,
+    ['side', 'seconds', 'longpo / it'],
+    starts.map(({ name }, index) => [name, spread(figures[index] ?? [], 2), ratios[index] ?? '']),
   );
 }
 
