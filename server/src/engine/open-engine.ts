@@ -9,10 +9,7 @@ import { type KvScales, sampleKvScales } from './kv-scales.ts';
 import { type KvShape, kvBytes } from './memory/kv-cache.ts';
 import { PrefixStore } from './prefix-cache/prefix-store.ts';
 import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
-import { GrammarError } from './sampling/constrained/grammar-error.ts';
 import { Grammars } from './sampling/constrained/grammars.ts';
-import type { Constraint } from './sampling/constraint.ts';
-import type { Grammar } from './sampling/grammar.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 
 /** Long enough for the matrix kernels' full speed, short enough that a decode beside it waits well below a second. */
@@ -62,7 +59,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     ...options,
     prefixes,
     eosTokenIds,
-    constrain: (grammar) => constrain(grammars, grammar),
+    constrain: (grammar) => grammars.constraint(grammar),
   });
   await scheduler.restore();
   return {
@@ -80,15 +77,6 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       await grammars.close();
     },
   };
-}
-
-function constrain(grammars: Grammars, grammar: Grammar): Constraint {
-  try {
-    return grammars.constraint(grammar);
-  } catch (error) {
-    if (!(error instanceof GrammarError)) throw error;
-    throw new EngineError('REQUEST_INVALID', `the answer's format: ${error.message}`);
-  }
 }
 
 /** Keys and values are of the weights as they are served, of their positions and of how they are stored. */

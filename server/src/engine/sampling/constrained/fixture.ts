@@ -4,9 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { byteSymbols } from '../../../../../tokens/src/fixture.ts';
 import type { Constraint } from '../constraint.ts';
+import type { Grammar } from '../grammar.ts';
 import { createSampler } from '../sampler.ts';
 import { defaultSampling } from '../settings.ts';
+import { expressionOf } from './compile.ts';
+import { CompiledGrammar, type ModelTokens, Place } from './held-grammar.ts';
 import type { WorkerSettings } from './protocol.ts';
+import { applyMask } from './token-mask.ts';
+import { TokenTree } from './token-tree.ts';
 
 const pieces = [
   '{"',
@@ -30,6 +35,7 @@ const bytesOf: readonly (readonly number[])[] = [
   ...Array.from({ length: 256 }, (_, byte) => [byte]),
   ...pieceBytes,
 ];
+export const idOfPiece = (piece: string): number => 256 + pieces.indexOf(piece);
 export const endId = bytesOf.length;
 export const specialId = endId + 1;
 /** More logits than tokens, as padded models have. */
@@ -49,6 +55,25 @@ export async function writeVocabulary(): Promise<WorkerSettings> {
     }),
   );
   return { folder, vocabularySize, eosTokenIds: [endId] };
+}
+
+const tokens: ModelTokens = (() => {
+  const bytes = Array.from({ length: vocabularySize }, (_, id) => Uint8Array.from(bytesOf[id] ?? []));
+  return { bytes, tree: new TokenTree(bytes), eosTokenIds: [endId] };
+})();
+
+/** Each call begins an answer; without a thread, as tests of many answers need it. */
+export function heldTo(grammar: Grammar): () => Constraint {
+  const compiled = new CompiledGrammar(expressionOf(grammar), tokens);
+  return () => {
+    const place = new Place(compiled, tokens);
+    return {
+      ready: () => undefined,
+      apply: (logits) => applyMask(place.mask(), logits),
+      accept: (token) => place.accept(token),
+      close: () => undefined,
+    };
+  };
 }
 
 export const textOf = (ids: readonly number[]): string =>
