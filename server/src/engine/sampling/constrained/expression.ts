@@ -1,7 +1,5 @@
 /** A grammar as a value: what a text may be, in characters. */
-
-/** First and last code point. */
-export type CharacterRange = readonly [from: number, to: number];
+import type { CharacterRange } from './character-ranges.ts';
 
 export type Expression =
   | { readonly kind: 'text'; readonly text: string }
@@ -38,20 +36,6 @@ export const set = (...ranges: readonly string[]): Expression => ({
   }),
 });
 
-const lastCharacter = 0x10ffff;
-
-/** Any character but those of the ranges. */
-export function complement(ranges: readonly CharacterRange[]): Expression {
-  const left: CharacterRange[] = [];
-  let next = 0;
-  for (const [from, to] of ranges.toSorted((a, b) => a[0] - b[0])) {
-    if (from > next) left.push([next, from - 1]);
-    next = Math.max(next, to + 1);
-  }
-  if (next <= lastCharacter) left.push([next, lastCharacter]);
-  return { kind: 'set', ranges: left };
-}
-
 /** Rules by name, each made at its first use; its own expression may refer to it. */
 export class Rules {
   readonly #rules = new Map<string, Expression>();
@@ -74,7 +58,8 @@ export function endingRules(root: Expression): ReadonlySet<Rule> {
   const ending = new Set<Rule>();
   for (let before = -1; before < ending.size; ) {
     before = ending.size;
-    for (const rule of rules) if (canEnd(rule.expression, ending)) ending.add(rule);
+    // Inner rules stand behind those that refer to them.
+    for (const rule of [...rules].reverse()) if (canEnd(rule.expression, ending)) ending.add(rule);
   }
   return ending;
 }

@@ -8,6 +8,7 @@ import { GrammarError } from './grammar-error.ts';
 import { branchesOf } from './json-branches.ts';
 import { arrayOf, objectOf } from './json-containers.ts';
 import { integersBetween, type NumberRange, numbersBetween } from './json-numbers.ts';
+import { patternString } from './json-patterns.ts';
 import { JsonValues, literal } from './json-values.ts';
 import { bounds, checkKeywords, type JsonType, type ObjectSchema, typesOf } from './schema-keywords.ts';
 
@@ -97,12 +98,18 @@ export class JsonSchemaGrammar {
       case 'number':
         return this.#number(type, schema, path);
       case 'string':
-        return this.values.string(...bounds(schema, 'minLength', 'maxLength', path));
+        return this.#string(schema, path);
       case 'array':
         return arrayOf(this, schema, path);
       case 'object':
         return objectOf(this, schema, path);
     }
+  }
+
+  #string(schema: ObjectSchema, path: string): Expression {
+    const lengths = bounds(schema, 'minLength', 'maxLength', path);
+    if (schema.pattern === undefined) return this.values.string(...lengths);
+    return patternString(schema.pattern, lengths, path);
   }
 
   #number(type: 'integer' | 'number', schema: ObjectSchema, path: string): Expression {

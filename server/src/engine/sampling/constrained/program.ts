@@ -1,5 +1,6 @@
 /** An expression as numbered nodes over bytes, without what can never end. */
-import { type CharacterRange, canEnd, type Expression, endingRules, type Rule } from './expression.ts';
+import type { CharacterRange } from './character-ranges.ts';
+import { canEnd, type Expression, endingRules, type Rule } from './expression.ts';
 import { utf8Sequences } from './utf8.ts';
 
 export type Node =
