@@ -29,9 +29,12 @@ afterEach(async () => {
 });
 
 /** One slot: a request that keeps it keeps every other one waiting. */
-async function start(quantization: 'none' | 'int8' | 'int4' = 'none'): Promise<ServerProcess> {
+async function start(
+  quantization: 'none' | 'int8' | 'int4' = 'none',
+  ...further: string[]
+): Promise<ServerProcess> {
   const flags = ['--quantization', quantization, '--cache', join(root, 'cache'), '--parallel-sequences', '1'];
-  server = await ServerProcess.start(model, flags);
+  server = await ServerProcess.start(model, [...flags, ...further]);
   return server;
 }
 
@@ -132,6 +135,18 @@ describe('a client that reads a byte a second', () => {
     }
     expect(eventsOf(unchunked(Buffer.concat(parts)))).toEqual(whole);
   });
+});
+
+it('a client that reads nothing does not hold up the end of the server', async () => {
+  const served = await start('none', '--drain-seconds', '1');
+  const socket = await send(served, { ...writing, max_tokens: 2000, logprobs: 20 });
+  // The server may reset it.
+  socket.pause().on('error', () => undefined);
+  await expect.poll(() => served.metric('longpo_generation_tokens_total'), patience).toBeGreaterThan(0);
+  await expect.poll(() => served.metric('longpo_num_requests_running'), patience).toBe(0);
+  served.terminate();
+  expect(await served.ended).toEqual({ code: 0, signal: null, stderr: '' });
+  socket.destroy();
 });
 
 /** The body of a response in chunked coding. */

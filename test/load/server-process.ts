@@ -42,6 +42,11 @@ export class ServerProcess {
     return new ServerProcess(await ready.promise, child, ended);
   }
 
+  /** Asks it to stop, as an orchestrator does. */
+  terminate(): void {
+    this.#child.kill('SIGTERM');
+  }
+
   /** Ends it at once, whatever it does. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
