@@ -1,6 +1,6 @@
 """Makes what the benchmark of the server reads: random models, and GGUF files for llama.cpp.
 
-Usage: python models.py random CONFIG.json DIRECTORY
+Usage: python models.py random CONFIG.json DIRECTORY TOKENIZER.json
        python models.py requantise SOURCE.gguf TARGET.gguf Q4_0|Q8_0
        python models.py gguf DIRECTORY TARGET.gguf Q4_0|Q8_0
 
@@ -22,11 +22,13 @@ from transformers import AutoConfig, AutoModelForCausalLM
 EMBEDDING = "token_embd.weight"
 
 
-def make_random(config_file: str, target: str) -> None:
+def make_random(config_file: str, target: str, tokenizer: str) -> None:
+    """No side reads the tokenizer, but a model folder without one is not whole."""
     torch.manual_seed(1)
     torch.set_default_dtype(torch.bfloat16)
     config = AutoConfig.from_pretrained(config_file)
     AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(target)
+    shutil.copy(tokenizer, target)
 
 
 def add_tensor(writer: GGUFWriter, name: str, values, kind: str) -> None:
@@ -92,11 +94,11 @@ def convert(directory: str, target: str, kind: str) -> None:
     finish(writer)
 
 
-def main(what: str, source: str, target: str, *kind: str) -> None:
+def main(what: str, source: str, target: str, *further: str) -> None:
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     unfinished = f"{target}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    {"random": make_random, "requantise": requantise, "gguf": convert}[what](source, unfinished, *kind)
+    {"random": make_random, "requantise": requantise, "gguf": convert}[what](source, unfinished, *further)
     os.rename(unfinished, target)
 
 

@@ -11,7 +11,6 @@ export interface Contest {
   readonly name: string;
   /** Hugging Face folder. */
   readonly folder: string;
-  readonly vocabulary: number;
   /** GGUF files with 4 and 8 bits. */
   readonly q4: string;
   readonly q8: string;
@@ -56,23 +55,23 @@ export const longShape = {
 };
 
 export class BenchModels {
-  readonly #config: Config;
+  /** SmolLM2-135M-Instruct. */
+  readonly real: Contest;
   readonly #python: string;
   readonly #root: string;
 
-  constructor(config: Config, python: string) {
-    this.#config = config;
+  private constructor(root: string, python: string, { folder, gguf }: { folder: string; gguf: string }) {
     this.#python = python;
-    this.#root = join(config.cacheRoot, 'models', 'bench');
-    mkdirSync(this.#root, { recursive: true });
+    this.#root = root;
+    const file = (kind: string) => this.#make(`SmolLM2-135M.${kind}.gguf`, 'requantise', gguf, kind);
+    this.real = { name: '135M', folder, q4: file('Q4_0'), q8: file('Q8_0') };
   }
 
-  /** SmolLM2-135M-Instruct. */
-  async real(): Promise<Contest> {
-    const folder = await prepareModel(this.#config, this.#python);
-    const original = await prepareGguf(this.#config, this.#python);
-    const file = (kind: string) => this.#make(`SmolLM2-135M.${kind}.gguf`, 'requantise', original, kind);
-    return { name: '135M', folder, vocabulary: 49_152, q4: file('Q4_0'), q8: file('Q8_0') };
+  static async prepare(config: Config, python: string): Promise<BenchModels> {
+    const root = join(config.cacheRoot, 'models', 'bench');
+    mkdirSync(root, { recursive: true });
+    const folder = await prepareModel(config, python);
+    return new BenchModels(root, python, { folder, gguf: await prepareGguf(config, python) });
   }
 
   /** Qwen2.5-0.5B's shape with fewer layers where asked. */
@@ -80,8 +79,7 @@ export class BenchModels {
     const name = `qwen2-896x${layers}`;
     const folder = this.#random(name, { ...qwen2Shape, num_hidden_layers: layers });
     const file = (kind: string) => this.#make(`${name}.${kind}.gguf`, 'gguf', folder, kind);
-    const { vocab_size: vocabulary } = qwen2Shape;
-    return { name: layers < 24 ? name : '0.5B', folder, vocabulary, q4: file('Q4_0'), q8: file('Q8_0') };
+    return { name: layers < 24 ? name : '0.5B', folder, q4: file('Q4_0'), q8: file('Q8_0') };
   }
 
   long(): string {
@@ -91,14 +89,14 @@ export class BenchModels {
   #random(name: string, shape: object): string {
     const config = join(this.#root, `${name}.json`);
     writeFileSync(config, JSON.stringify(shape));
-    return this.#make(name, 'random', config);
+    return this.#make(name, 'random', config, join(this.real.folder, 'tokenizer.json'));
   }
 
-  #make(name: string, what: string, source: string, ...kind: string[]): string {
+  #make(name: string, what: string, source: string, ...further: string[]): string {
     const target = join(this.#root, name);
     if (existsSync(target)) return target;
     process.stdout.write(`Making ${target}, once ...\n`);
-    execFileSync(this.#python, [script, what, source, target, ...kind], { stdio: 'pipe' });
+    execFileSync(this.#python, [script, what, source, target, ...further], { stdio: 'pipe' });
     return target;
   }
 }

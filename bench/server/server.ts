@@ -25,11 +25,11 @@ export async function benchServer(config: Config, python: string, wanted: string
   const isWhole = ![...parts, 'long'].some((name) => wanted.includes(name));
   const runs = (name: string) => (isWhole ? parts : wanted).includes(name);
   const plan = wanted.includes('quick') ? quick : full;
-  const models = new BenchModels(config, python);
+  const models = await BenchModels.prepare(config, python);
   const cache = join(config.cacheRoot, 'weights');
   mkdirSync(cache, { recursive: true });
-  const real = await models.real();
   const { cacheRoot, pipArgs } = config;
+  const { real } = models;
   const { folder: model } = real;
 
   const [prefill, decode] = [runs('prefill'), runs('decode')];
