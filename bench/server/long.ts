@@ -13,8 +13,9 @@ export async function benchLong(directory: string, cache: string, { longMarks }:
   const whole = randomPrompt(longMarks.at(-1) ?? 0, 1);
   const room = { tokens: whole.length + 64, sequences: 1 };
   const command = engineSide({ directory, quantization: 'int8', cache, kvType: 'int8' }, room);
+  const collecting = { ...command, args: ['--expose-gc', ...command.args] };
   const rows: string[][] = [];
-  await withSides([command], async ([side]) => {
+  await withSides([collecting], async ([side]) => {
     let base: { tokens: number; residentBytes: number } | undefined;
     for (const tokens of longMarks) {
       // Each begins with the one before it, whose keys and values are kept.

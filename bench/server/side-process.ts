@@ -2,6 +2,7 @@
  * A side of a comparison, as a process: it is asked with one JSON line and answers with one (side.ts is the asker).
  * What reads and draws tokens is given; the clock, and what each sequence holds, are the same for every side.
  */
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 /** `ids` follow on what the sequence has read, which is `held`; none is a sequence that starts anew. */
@@ -25,6 +26,7 @@ export interface Answer {
   seconds: number;
   /** Prompt tokens, or all tokens that came within `seconds`. */
   tokens: number;
+  /** Without file pages, which the kernel drops and reads again as it likes. */
   residentBytes: number;
 }
 
@@ -47,7 +49,6 @@ export async function answerQuestions(generate: Generate): Promise<never> {
   }
 
   async function answer(question: Question): Promise<Answer> {
-    const residentBytes = () => process.memoryUsage.rss();
     if ('prefill' in question) {
       const { prefill: ids, sequence } = question;
       const started = performance.now();
@@ -67,6 +68,20 @@ export async function answerQuestions(generate: Generate): Promise<never> {
   for await (const line of createInterface({ input: process.stdin }))
     process.stdout.write(`${JSON.stringify(await answer(JSON.parse(line) as Question))}\n`);
   process.exit(0);
+}
+
+function residentBytes(): number {
+  // Where the process was started for it: what is garbage says nothing of the engine.
+  globalThis.gc?.();
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return residentBytesOf(status);
+}
+
+export function residentBytesOf(status: string): number {
+  const kibibytes = [...status.matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm)].map(([, digits]) =>
+    Number(digits),
+  );
+  return 1024 * kibibytes.reduce((sum, value) => sum + value, 0);
 }
 
 /** From when every sequence has its first token until the first of them ends: what came in that time. */
