@@ -1,6 +1,6 @@
 /** The expression of each kind of grammar. */
 import type { Grammar } from '../grammar.ts';
-import { canEnd, type Expression, endingRules, Rules } from './expression.ts';
+import { type Expression, endingParts, Rules } from './expression.ts';
 import { GrammarError } from './grammar-error.ts';
 import { JsonSchemaGrammar } from './json-schema.ts';
 import { regexExpression } from './regex.ts';
@@ -24,6 +24,6 @@ export function expressionOf(grammar: Grammar): Expression {
 
 function wholeText(pattern: string): Expression {
   const expression = regexExpression(pattern, 'ends');
-  if (!canEnd(expression, endingRules(expression))) throw new GrammarError(`no text matches ${pattern}`);
+  if (!endingParts(expression).has(expression)) throw new GrammarError(`no text matches ${pattern}`);
   return expression;
 }

@@ -7,11 +7,10 @@ import { regexExpression } from './regex.ts';
 
 /** A pattern without anchors may stand anywhere in the string. Lengths are in characters. */
 export function patternString(
-  pattern: unknown,
+  pattern: string,
   [min, max]: readonly [min: number, max: number | null],
   path: string,
 ): Expression {
-  if (typeof pattern !== 'string') throw new GrammarError(`pattern at ${path} is not a string`);
   try {
     const content = regexExpression(pattern, 'any');
     return sequence(text('"'), inJson(ofLength(content, [min, max ?? Number.POSITIVE_INFINITY])), text('"'));

@@ -7,6 +7,7 @@ import { anyCharacter, type CharacterRange, complement, withoutSurrogates } from
 import { choice, type Expression, repeat, sequence, text } from './expression.ts';
 import { GrammarError } from './grammar-error.ts';
 
+const maxCharacters = 10_000;
 const maxCount = 10_000;
 
 /** Where no anchor stands the text ends, or any text may be. Every character is a set of its own. */
@@ -16,6 +17,8 @@ export function regexExpression(pattern: string, unanchored: 'ends' | 'any'): Ex
 }
 
 function parse(pattern: string): AST.Pattern {
+  if (pattern.length > maxCharacters)
+    throw new GrammarError(`a regular expression of more than ${maxCharacters} characters`);
   try {
     return new RegExpParser({ ecmaVersion: 2025 }).parsePattern(pattern, undefined, undefined, {
       unicode: true,
