@@ -8,7 +8,8 @@ export interface LoadRequest {
 
 /** xorshift: the same numbers for the same seed, from 0 to below 1. */
 export function numbers(seed: number): () => number {
-  let state = seed >>> 0 || 1;
+  // Neighbours among the seeds must not begin alike.
+  let state = Math.imul(seed, 0x9e3779b1) >>> 0 || 1;
   return () => {
     state ^= state << 13;
     state ^= state >>> 17;

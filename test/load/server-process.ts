@@ -25,8 +25,21 @@ export class ServerProcess {
   }
 
   /** Resolves when the model answers; throws what the server says where it cannot start. */
-  static async start(model: string, flags: readonly string[] = []): Promise<ServerProcess> {
-    const args = [main, model, '--served-model-name', 'served', '--listen', '127.0.0.1:0', ...flags];
+  static async start(
+    model: string,
+    flags: readonly string[] = [],
+    nodeFlags: readonly string[] = [],
+  ): Promise<ServerProcess> {
+    const args = [
+      ...nodeFlags,
+      main,
+      model,
+      '--served-model-name',
+      'served',
+      '--listen',
+      '127.0.0.1:0',
+      ...flags,
+    ];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let stderr = '';
     child.stderr.setEncoding('utf8').on('data', (text) => {
