@@ -36,9 +36,13 @@ class Tokens {
   }
 }
 
+/** `ids` from the start of the text: what the cache holds of them is not read again. */
 async function run(ids, count, streamer) {
+  const shape = [1, ids.length];
   const result = await model.generate({
-    inputs: new Tensor('int64', BigInt64Array.from(ids, BigInt), [1, ids.length]),
+    inputs: new Tensor('int64', BigInt64Array.from(ids, BigInt), shape),
+    // Left out, it would be made as long as the cache and all ids together, and all ids would be read again.
+    attention_mask: new Tensor('int64', new BigInt64Array(ids.length).fill(1n), shape),
     past_key_values: cache,
     max_new_tokens: count,
     do_sample: false,
@@ -47,6 +51,9 @@ async function run(ids, count, streamer) {
     streamer,
   });
   cache = result.past_key_values;
+  const expected = ids.length + count - 1;
+  if (cache.get_seq_length() !== expected)
+    throw new Error(`${cache.get_seq_length()} positions, not ${expected}`);
 }
 
 async function* generate({ held, ids, count }) {
