@@ -1,4 +1,6 @@
 /** Opens a model folder as an engine: verify, quantise or find in the cache, load, schedule. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { openModelFolder } from '../model/folder.ts';
 import { ModelError } from '../model/model-error.ts';
 import { quantizedWeights } from '../model/quantization/cache.ts';
@@ -23,6 +25,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const load = loadProgress(options);
   const folder = await openModelFolder(options.directory, load.hashed);
   const { architecture, tensors } = folder;
+  const tokenizer = await readFile(join(options.directory, 'tokenizer.json'), 'utf8');
   const maxModelLen = options.maxModelLen ?? architecture.maxPositionEmbeddings;
   const shape = {
     architecture,
@@ -54,7 +57,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const prefixes = prefixStore(options, folder.digest, { ...settings, kvScales });
   const { vocabularySize } = architecture;
   const { eosTokenIds } = folder;
-  const grammars = new Grammars({ folder: options.directory, vocabularySize, eosTokenIds });
+  const grammars = new Grammars({ tokenizer, vocabularySize, eosTokenIds });
   const scheduler = new Scheduler(decoder, {
     ...options,
     prefixes,

@@ -1,7 +1,4 @@
 /** A vocabulary for tests of grammars: every byte, some longer pieces of JSON, and answers of random logits. */
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { byteSymbols } from '../../../../../tokens/src/fixture.ts';
 import type { Constraint } from '../constraint.ts';
 import type { Grammar } from '../grammar.ts';
@@ -41,20 +38,16 @@ export const specialId = endId + 1;
 /** More logits than tokens, as padded models have. */
 export const vocabularySize = specialId + 8;
 
-export async function writeVocabulary(): Promise<WorkerSettings> {
-  const folder = await mkdtemp(join(tmpdir(), 'longpo-grammar-'));
+export function workerSettings(): WorkerSettings {
   const symbols = byteSymbols();
   const written = (bytes: readonly number[]): string => bytes.map((byte) => symbols[byte] ?? '').join('');
   const special = (id: number, content: string) => ({ id, content, special: true });
-  await writeFile(
-    join(folder, 'tokenizer.json'),
-    JSON.stringify({
-      model: { vocab: Object.fromEntries(bytesOf.map((bytes, id) => [written(bytes), id])) },
-      added_tokens: [special(endId, '<end>'), special(specialId, '<special>')],
-      decoder: { type: 'ByteLevel' },
-    }),
-  );
-  return { folder, vocabularySize, eosTokenIds: [endId] };
+  const tokenizer = JSON.stringify({
+    model: { vocab: Object.fromEntries(bytesOf.map((bytes, id) => [written(bytes), id])) },
+    added_tokens: [special(endId, '<end>'), special(specialId, '<special>')],
+    decoder: { type: 'ByteLevel' },
+  });
+  return { tokenizer, vocabularySize, eosTokenIds: [endId] };
 }
 
 const tokens: ModelTokens = (() => {

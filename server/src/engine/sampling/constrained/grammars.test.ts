@@ -1,13 +1,12 @@
-import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EngineError } from '../../engine.ts';
 import type { Constraint } from '../constraint.ts';
-import { idOfPiece, vocabularySize, writeVocabulary } from './fixture.ts';
+import { idOfPiece, vocabularySize, workerSettings } from './fixture.ts';
 import { Grammars } from './grammars.ts';
 
 let grammars: Grammars;
-beforeAll(async () => {
-  grammars = new Grammars(await writeVocabulary());
+beforeAll(() => {
+  grammars = new Grammars(workerSettings());
 });
 afterAll(() => grammars.close());
 
@@ -19,7 +18,7 @@ async function allowed(constraint: Constraint): Promise<number[]> {
 }
 
 test('the first grammar waits for its thread without the event loop', async () => {
-  const fresh = new Grammars(await writeVocabulary());
+  const fresh = new Grammars(workerSettings());
   const constraint = fresh.constraint({ type: 'json_object' });
   expect(() => constraint.apply(new Float32Array(vocabularySize))).toThrow('the mask of the next token');
   expect(await allowed(constraint)).toEqual(['{'.charCodeAt(0), idOfPiece('{"')]);
@@ -36,15 +35,13 @@ test('a mask is that of the last token, however many tokens were told at once', 
 });
 
 test('a thread that cannot read the model fails its answers', async () => {
-  const settings = await writeVocabulary();
-  await rm(settings.folder, { recursive: true });
-  const broken = new Grammars(settings);
-  await expect(allowed(broken.constraint({ type: 'json_object' }))).rejects.toThrow('ENOENT');
+  const broken = new Grammars({ ...workerSettings(), tokenizer: '' });
+  await expect(allowed(broken.constraint({ type: 'json_object' }))).rejects.toThrow('JSON');
   await broken.close();
 });
 
 test('answers that wait for a thread that ends fail', async () => {
-  const ending = new Grammars(await writeVocabulary());
+  const ending = new Grammars(workerSettings());
   const constraint = ending.constraint({ type: 'json_object' });
   const waiting = allowed(constraint);
   await ending.close();

@@ -5,8 +5,8 @@
 import type { Grammar } from '../grammar.ts';
 
 export interface WorkerSettings {
-  /** Model folder. */
-  readonly folder: string;
+  /** Text of tokenizer.json as the engine found it; the folder may hold another model by now. */
+  readonly tokenizer: string;
   readonly vocabularySize: number;
   readonly eosTokenIds: readonly number[];
 }

@@ -19,7 +19,7 @@ const places = new Map<number, { readonly place: Place; readonly block: MaskBloc
 let tokens: ModelTokens | undefined;
 
 function modelTokens(): ModelTokens {
-  const bytes = tokens?.bytes ?? readTokenBytes(settings.folder, settings.vocabularySize);
+  const bytes = tokens?.bytes ?? readTokenBytes(settings.tokenizer, settings.vocabularySize);
   tokens ??= { bytes, tree: new TokenTree(bytes), eosTokenIds: settings.eosTokenIds };
   return tokens;
 }
