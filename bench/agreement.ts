@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { table } from '../cli/src/live/table.ts';
 import type { Engine } from '../server/src/engine/engine.ts';
+import { defaultSampling } from '../server/src/engine/sampling/settings.ts';
 import { openEngine } from '../server/src/index.ts';
 import { openTokenizer } from '../tokens/src/index.ts';
 
@@ -36,16 +37,13 @@ async function topTokens(engine: Engine, ids: number[]): Promise<number[]> {
   const found: number[] = [];
   for (let n = firstPosition; n < firstPosition + positions; n++) {
     const request = {
+      ...defaultSampling,
       promptIds: ids.slice(0, n),
       maxTokens: 1,
       temperature: 0,
-      topP: 1,
-      topK: 0,
-      seed: 0,
-      stopTokenIds: [],
+      ignoreEos: true,
     };
-    for await (const { id } of engine.generate({ ...request, ignoreEos: true, topLogprobs: null }).tokens)
-      found.push(id);
+    for await (const { id } of engine.generate(request).tokens) found.push(id);
   }
   return found;
 }

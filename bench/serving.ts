@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { table } from '../cli/src/live/table.ts';
+import { defaultSampling } from '../server/src/engine/sampling/settings.ts';
 import { openEngine } from '../server/src/index.ts';
 import { startJsonProcess } from './json-lines.ts';
 import { installLlamaCpp, llamaCppFolder } from './llama-cpp/install.ts';
@@ -79,15 +80,13 @@ async function ours(
       let first = 0;
       let decoded = -1;
       const request = {
+        ...defaultSampling,
         promptIds,
         maxTokens: answerTokens + 1,
         temperature: 0,
-        topP: 1,
-        topK: 0,
-        seed: 0,
-        stopTokenIds: [],
+        ignoreEos: true,
       };
-      for await (const _ of engine.generate({ ...request, ignoreEos: true, topLogprobs: null }).tokens) {
+      for await (const _ of engine.generate(request).tokens) {
         first ||= performance.now();
         decoded++;
       }

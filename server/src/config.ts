@@ -1,55 +1,48 @@
-/** The only reader of process.env of the serve role: the names of the pod contract. */
-import { resolve } from 'node:path';
-import { podEnv, type ServeConfig, serveConfig, servePort } from '@longpo/api';
+/** The only reader of process.env of the serve role: its settings, and the names of the pod contract. */
+import { homedir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { podEnv } from '@longpo/api';
+import { helpText } from './config/flags.ts';
+import type { ServerSettings } from './config/settings.ts';
+import { type Env, readSettings } from './config/sources.ts';
 
-export interface PodConfig {
-  readonly config: ServeConfig;
+export interface ServerConfig extends ServerSettings {
+  readonly servedModelName: string;
+  readonly cache: string;
   readonly host: string;
   readonly port: number;
 }
 
-/** An environment that does not hold the pod contract; the message names the variable, the field and the rule. */
-export class ConfigError extends Error {
-  readonly code = 'CONFIG_INVALID';
-}
-
-type Env = Readonly<Record<string, string | undefined>>;
-
 export const terminationLogOf = (env: Env = process.env): string | undefined => env[podEnv.terminationLog];
 
-export function readConfig(env: Env = process.env): PodConfig {
-  const config = serveConfigOf(env);
+/** Text to show instead of serving, or what to serve. */
+export function readConfig(
+  args: readonly string[],
+  env: Env = process.env,
+): { readonly help: string } | { readonly config: ServerConfig } {
+  const given = readSettings(env, args);
+  if (given.help) return { help: helpText() };
+  const settings = given.settings();
   const below = (path: string) => resolve(env[podEnv.volumeRoot] ?? '.', path);
+  const belowIfSet = (path: string | null) => (path === null ? null : below(path));
+  const model = below(settings.model);
   return {
-    config: { ...config, model: below(config.model), cache: below(config.cache) },
-    ...addressOf(env[podEnv.listen] ?? `0.0.0.0:${servePort}`),
+    config: {
+      ...settings,
+      model,
+      servedModelName: settings.servedModelName ?? basename(model),
+      cache: belowIfSet(settings.cache) ?? userCache(env),
+      prefixCache: belowIfSet(settings.prefixCache),
+      apiKeyFile: belowIfSet(settings.apiKeyFile),
+      ...addressOf(settings.listen),
+    },
   };
 }
 
-function serveConfigOf(env: Env): ServeConfig {
-  const text = env[podEnv.config];
-  if (text === undefined)
-    throw new ConfigError(
-      `${podEnv.config} is not set: it takes the config of the serve role, one JSON object`,
-    );
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new ConfigError(`${podEnv.config} is not JSON: ${error instanceof Error ? error.message : error}`);
-  }
-  const parsed = serveConfig.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new ConfigError(`${podEnv.config}, ${issue?.path.join('.') || 'the object'}: ${issue?.message}`);
-}
-
-const maxPort = 65_535;
+const userCache = (env: Env): string =>
+  join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'longpo', 'weights');
 
 function addressOf(listen: string): { host: string; port: number } {
-  const [, host, digits] = /^(.+):(\d+)$/.exec(listen) ?? [];
-  const port = Number(digits);
-  if (host === undefined || port > maxPort)
-    throw new ConfigError(`${podEnv.listen} is "${listen}": it must be host:port, for instance 0.0.0.0:8000`);
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port };
+  const at = listen.lastIndexOf(':');
+  return { host: listen.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(listen.slice(at + 1)) };
 }

@@ -1,7 +1,8 @@
 /** Which errors a user can mend, and the exit code of each (pod contract). Anything else is a bug. */
 import { exitCodes, type PodError } from '@longpo/api';
 import { TokenizerError } from '@longpo/tokens';
-import { ConfigError } from './config.ts';
+import { ApiKeysError } from './api/api-keys.ts';
+import { ConfigError } from './config/sources.ts';
 import { PortInUseError } from './listener.ts';
 import { ModelError } from './model/model-error.ts';
 
@@ -18,6 +19,7 @@ export function failureOf(error: unknown): Failure | undefined {
     error instanceof ModelError ||
     error instanceof TokenizerError ||
     error instanceof ConfigError ||
+    error instanceof ApiKeysError ||
     error instanceof PortInUseError;
   if (!known) return undefined;
   return {

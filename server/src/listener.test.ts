@@ -74,7 +74,7 @@ describe("OpenAI's client", () => {
     const errors = await Promise.all([
       cause(client.chat.completions.create(long)),
       cause(client.chat.completions.create({ ...request, model: 'gpt-4' })),
-      cause(client.chat.completions.create({ ...request, n: 2 })),
+      cause(client.chat.completions.create({ ...request, n: 99 })),
       cause(client.chat.completions.create(huge)),
     ]);
     expect(errors.map((error) => (error as APIError).constructor)).toEqual([
@@ -205,6 +205,20 @@ describe('close', () => {
     await closed;
     // Well below the seconds for which either side would keep the connection.
     expect(performance.now() - started).toBeLessThan(2000);
+  });
+
+  it('gives what runs longer than the grace its last word', async () => {
+    server.engine.beforeToken = () => never;
+    const answer = fetch(`${listener.url}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ ...request, stream: true }),
+    });
+    await expect.poll(() => server.engine.requests.length).toBe(1);
+    const closed = listener.close(60_000);
+    // The second call is the one that counts.
+    void listener.close(0, () => server.engine.close());
+    expect(await (await answer).text()).toContain('"code":"server_stopping"');
+    await closed;
   });
 
   it('cuts what runs longer than the grace', async () => {

@@ -39,8 +39,8 @@ const config = {
   parallelSequences: 2,
 };
 
-function start(env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [main], {
+function start(env: Record<string, string> = {}, args: string[] = []) {
+  const child = spawn(process.execPath, [main, ...args], {
     env: {
       PATH: process.env.PATH,
       LONGPO_CONFIG: JSON.stringify(config),
@@ -123,8 +123,9 @@ describe('a server', () => {
     expect(await ask()).toMatchObject({ choices: first.choices });
     child.kill('SIGTERM');
     expect(await ended).toEqual({ code: 0, stderr: '' });
-    expect(lines().map(({ msg }) => msg)).toEqual(['ready', 'request', 'request', 'stopping']);
-    expect(lines()[0]).toMatchObject({
+    expect(lines().map(({ msg }) => msg)).toEqual(['config', 'ready', 'request', 'request', 'stopping']);
+    expect(lines()[0]).toMatchObject({ servedModelName: 'tiny', parallelSequences: 2, drainSeconds: 25 });
+    expect(lines()[1]).toMatchObject({
       level: 'info',
       role: 'serve',
       digest: expect.stringMatching(/^sha256:/),
@@ -155,6 +156,33 @@ describe('a server', () => {
     expect(await ended).toEqual({ code: 0, stderr: '' });
   });
 
+  const stream = (url: string) =>
+    fetch(`${url}/v1/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'tiny', prompt: 'a', max_tokens: 4000, ignore_eos: true, stream: true }),
+    });
+  const lastEvent =
+    'data: {"error":{"message":"The server is stopping.","type":"server_error","param":null,"code":"server_stopping"}}';
+
+  it('tells a stream that is cut at the deadline so, and ends with 0', async () => {
+    const { child, ended, ready } = start({}, ['--drain-seconds', '0.1']);
+    const text = (await stream(await ready())).text();
+    child.kill('SIGTERM');
+    expect((await text).trimEnd().split('\n\n').at(-1)).toBe(lastEvent);
+    expect(await ended).toEqual({ code: 0, stderr: '' });
+  });
+
+  it('cuts at once when it is told a second time', async () => {
+    const { child, lines, ended, ready } = start();
+    const text = (await stream(await ready())).text();
+    child.kill('SIGTERM');
+    await expect.poll(() => lines().at(-1)).toMatchObject({ msg: 'stopping', graceMs: 25_000 });
+    child.kill('SIGTERM');
+    expect((await text).trimEnd().split('\n\n').at(-1)).toBe(lastEvent);
+    expect(await ended).toEqual({ code: 0, stderr: '' });
+    expect(lines()).toContainEqual(expect.objectContaining({ msg: 'stopping', graceMs: 0 }));
+  });
+
   it('shows its progress while it loads, and can be stopped then', async () => {
     // A pipe that nobody writes to: the read of the config never ends.
     await rm(join(model, 'config.json'));
@@ -173,7 +201,7 @@ describe('a server', () => {
       .poll(readyz, { timeout: 20_000 })
       .toMatchObject([503, { error: { code: 'model_loading', message: 'The model is loading (0 %).' } }]);
     child.kill('SIGTERM');
-    await expect.poll(() => lines().map(({ msg }) => msg)).toEqual(['stopping']);
+    await expect.poll(() => lines().map(({ msg }) => msg)).toEqual(['config', 'stopping']);
     // The read holds a thread, for which the end of a process waits.
     await writeFile(join(model, 'config.json'), '');
     expect(await ended).toEqual({ code: 0, stderr: '' });
@@ -201,6 +229,12 @@ describe('a server that cannot start', () => {
     await rm(join(model, 'tokenizer_config.json'));
     const message = `${model}/tokenizer_config.json is missing: download the model folder again`;
     await expectFailure(2, 'MODEL_INCOMPLETE', message);
+  });
+
+  it('names the file of keys that is missing', async () => {
+    const file = join(root, 'keys');
+    const message = `--api-key-file ${file}: cannot be read (ENOENT: no such file or directory, stat '${file}')`;
+    await expectFailure(2, 'CONFIG_INVALID', message, { LONGPO_SERVE_API_KEY_FILE: file });
   });
 
   it('names the field of a config that is wrong', async () => {

@@ -2,12 +2,9 @@
 /** longpo-serve: the serve role of the pod contract. */
 import { writeFileSync } from 'node:fs';
 import { exitCodes, type PodResult } from '@longpo/api';
-import { readConfig, terminationLogOf } from './config.ts';
+import { readConfig, type ServerConfig, terminationLogOf } from './config.ts';
 import { failureOf } from './failure.ts';
 import { type RunningServer, startServer } from './serve.ts';
-
-/** Below the 30 s that a kubelet waits before it kills. */
-const graceMs = 25_000;
 
 const log = (values: Readonly<Record<string, unknown>>) =>
   process.stdout.write(
@@ -27,22 +24,31 @@ function fail(error: unknown): never {
 }
 
 let server: RunningServer | undefined;
+let graceMs = 0;
 let stopping = false;
 
 async function stop(signal: NodeJS.Signals): Promise<void> {
-  if (stopping) return;
+  // Who asks twice does not want to wait.
+  const grace = stopping ? 0 : graceMs;
   stopping = true;
-  log({ msg: 'stopping', signal });
+  log({ msg: 'stopping', signal, graceMs: grace });
   // While the model loads there is no request to wait for.
-  await server?.close(graceMs);
+  await server?.close(grace);
   process.exit(exitCodes.done);
 }
-process.on('SIGTERM', stop);
-process.on('SIGINT', stop);
+
+async function start(config: ServerConfig): Promise<void> {
+  graceMs = 1000 * config.drainSeconds;
+  log({ msg: 'config', ...config });
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  server = await startServer({ ...config, log });
+}
 
 try {
-  const { config, host, port } = readConfig();
-  server = await startServer({ ...config, host, port, log });
+  const given = readConfig(process.argv.slice(2));
+  if ('help' in given) process.stdout.write(given.help);
+  else await start(given.config);
 } catch (error) {
   fail(error);
 }

@@ -14,7 +14,7 @@ async function samples(app: ReturnType<typeof testApp>['app']): Promise<Record<s
   return Object.fromEntries(
     lines.map((line) => {
       const [name = '', value] = line.split(' ');
-      return [name.replace(/,?model_name="tiny"/, '').replace('{}', ''), Number(value)];
+      return [name.replace(/,model_name="tiny"|model_name="tiny",?/, '').replace('{}', ''), Number(value)];
     }),
   );
 }
@@ -70,4 +70,27 @@ it('carries the process metrics and the label of the model on every sample', asy
   const lines = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   expect(lines.filter((line) => !line.includes('model_name="tiny"'))).toEqual([]);
   expect(lines.some((line) => line.startsWith('process_resident_memory_bytes'))).toBe(true);
+});
+
+it('says why requests were turned away, how long the model ran, and which routes were asked', async () => {
+  const { app, chat, complete, readyState } = testApp(tokenizer, 'abc');
+  const { metrics } = readyState.model;
+  metrics.step({ phase: 'prefill', seconds: 0.5, tokens: 256, sequences: 1 });
+  metrics.step({ phase: 'decode', seconds: 0.25, tokens: 2, sequences: 2 });
+  await chat({});
+  await complete({ prompt: 'a', max_tokens: 1_000_000 });
+  await app.request('/somebody/elses/path');
+  expect(await samples(app)).toMatchObject({
+    'longpo_admission_rejections_total{reason="prompt_too_long"}': 1,
+    'longpo_session_run_seconds_sum{phase="prefill"}': 0.5,
+    'longpo_session_run_seconds_sum{phase="decode"}': 0.25,
+    longpo_prefill_chunk_seconds_sum: 0.5,
+  });
+  const text = await (await app.request('/metrics')).text();
+  const requests = [...text.matchAll(/^http_requests_total\{(.*),model_name="tiny"\} (\d+)$/gm)];
+  expect(requests.map(([, labels, count]) => [labels, count])).toEqual([
+    ['handler="/v1/chat/completions",method="POST",status="2xx"', '1'],
+    ['handler="/v1/completions",method="POST",status="4xx"', '1'],
+    ['handler="/*",method="GET",status="4xx"', '1'],
+  ]);
 });

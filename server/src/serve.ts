@@ -2,15 +2,23 @@
 import { availableParallelism } from 'node:os';
 import type { ServeConfig } from '@longpo/api';
 import { openTokenizer, type Tokenizer } from '@longpo/tokens';
+import { ApiKeys } from './api/api-keys.ts';
 import { createApp } from './api/app.ts';
+import { defaultLimits, type RequestLimits } from './api/limits.ts';
 import type { ModelState } from './api/model-state.ts';
 import type { Log } from './api/request-record.ts';
+import type { ServerSettings } from './config/settings.ts';
+import { Encoder } from './encoding/encoder.ts';
 import type { Engine } from './engine/engine.ts';
 import { openEngine } from './engine/open-engine.ts';
+import { defaultSampling } from './engine/sampling/settings.ts';
 import { listen } from './listener.ts';
 import { createMetrics } from './metrics.ts';
 
-export interface ServerOptions extends ServeConfig {
+type Further = Omit<ServerSettings, keyof ServeConfig | 'listen' | 'drainSeconds'>;
+
+/** The pod contract's fields have to be said; what goes beyond them has the defaults of `config/settings.ts`. */
+export interface ServerOptions extends ServeConfig, Partial<Further> {
   host: string;
   port: number;
   log: Log;
@@ -19,7 +27,10 @@ export interface ServerOptions extends ServeConfig {
 export interface RunningServer {
   /** http://host:port */
   url: string;
-  /** Stops accepting, lets running requests end for up to graceMs, frees the model. */
+  /**
+   * Stops accepting, lets running requests end for up to graceMs, tells those that are left that the server stops, and
+   * frees the model. A second call sets the deadline anew: 0 is now.
+   */
   close(graceMs: number): Promise<void>;
 }
 
@@ -34,6 +45,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     state: () => state,
     metrics,
     log,
+    limits: limitsOf(options),
+    apiKeys: apiKeysOf(options),
+    corsOrigins: options.corsOrigins ?? [],
   });
   const listener = await listen(app.fetch, host, port);
   try {
@@ -44,7 +58,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       maxModelLen: options.maxModelLen,
       ropeTheta: options.ropeTheta,
       parallelSequences: options.parallelSequences,
-      threads: availableParallelism(),
+      threads: options.threads ?? availableParallelism(),
+      kvMemory: options.kvMemory ?? null,
+      kvType: options.kvType ?? 'f32',
+      maxQueuedTokens: options.maxQueuedTokens ?? null,
+      promptLookup: options.promptLookup ?? false,
+      prefixCache: options.prefixCache ?? null,
+      onStep: (step) => metrics.step(step),
+      onWarning: (reason) => log({ level: 'warn', msg: 'engine', reason }),
       onLoad(completed, total) {
         state = { phase: 'loading', percent: total === 0 ? 0 : Math.floor((100 * completed) / total) };
       },
@@ -52,19 +73,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     engine = opened;
     // After the engine, whose door says best what is wrong with a folder.
     const tokenizer = await openTokenizer(model);
+    const encoder = new Encoder(model, tokenizer);
     await warmUp(opened, tokenizer);
     const loadSeconds = (performance.now() - started) / 1000;
     metrics.loaded(loadSeconds);
     const created = Math.floor(Date.now() / 1000);
-    state = { phase: 'ready', model: { name: servedModelName, created, engine: opened, tokenizer, metrics } };
+    const { encode } = encoder;
+    state = {
+      phase: 'ready',
+      model: { name: servedModelName, created, engine: opened, tokenizer, encode, metrics },
+    };
     const { digest, maxModelLen } = opened;
     log({ msg: 'ready', url: listener.url, model, digest, maxModelLen, loadSeconds });
     return {
       url: listener.url,
       async close(graceMs) {
         state = { phase: 'stopping' };
-        await listener.close(graceMs);
-        await opened.close();
+        await listener.close(graceMs, () => opened.close());
+        await Promise.all([opened.close(), encoder.close()]);
       },
     };
   } catch (error) {
@@ -74,18 +100,30 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+function limitsOf({ maxBodyBytes, maxNewTokens, maxStops, maxChoices }: ServerOptions): RequestLimits {
+  return {
+    bodyBytes: maxBodyBytes ?? defaultLimits.bodyBytes,
+    newTokens: maxNewTokens ?? defaultLimits.newTokens,
+    stops: maxStops ?? defaultLimits.stops,
+    choices: maxChoices ?? defaultLimits.choices,
+  };
+}
+
+function apiKeysOf({ apiKeyFile, log }: ServerOptions): ApiKeys | null {
+  if (apiKeyFile == null) return null;
+  return new ApiKeys(apiKeyFile, (error) =>
+    log({ level: 'error', msg: 'api keys unreadable', file: apiKeyFile, reason: String(error) }),
+  );
+}
+
 /** A first run touches every page of the weights; only then is the answer time what it will be. */
 async function warmUp(engine: Engine, tokenizer: Tokenizer): Promise<void> {
   const { tokens, finishReason } = engine.generate({
+    ...defaultSampling,
     promptIds: tokenizer.encode('Hello').slice(0, engine.maxModelLen - 1),
     maxTokens: 2,
     temperature: 0,
-    topP: 1,
-    topK: 0,
-    seed: 0,
-    stopTokenIds: [],
     ignoreEos: true,
-    topLogprobs: null,
   });
   for await (const _ of tokens);
   await finishReason;

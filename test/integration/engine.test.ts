@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Decoder } from '../../server/src/engine/decoder.ts';
 import { openEngine } from '../../server/src/engine/open-engine.ts';
 import { argmax } from '../../server/src/engine/sampling/distribution.ts';
+import { defaultSampling } from '../../server/src/engine/sampling/settings.ts';
 import { writeFixtureModel } from '../../server/src/model/fixture.ts';
 import { openModelFolder } from '../../server/src/model/folder.ts';
 
@@ -120,15 +121,11 @@ test('the real model in float32: logits of a 1,000-token prompt within 1e-3, the
     threads: 2,
   });
   const generation = engine.generate({
+    ...defaultSampling,
     promptIds: expected.prompt,
     maxTokens: 64,
     temperature: 0,
-    topP: 1,
-    topK: 0,
-    seed: null,
-    stopTokenIds: [],
     ignoreEos: true,
-    topLogprobs: null,
   });
   const ids: number[] = [];
   for await (const { id } of generation.tokens) ids.push(id);

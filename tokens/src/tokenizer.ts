@@ -1,19 +1,33 @@
 /** tokenizer.json, tokenizer_config.json and the chat template of a folder, opened once. */
 import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers';
-import { type ChatMessage, openChatTemplate } from './chat-template.ts';
+import {
+  type ChatMessage,
+  type ChatOptions,
+  openChatTemplate,
+  specialTokens,
+  tokenText,
+} from './chat-template.ts';
 import { readEosTokenIds, readRequired } from './model-files.ts';
 import { StreamDecoder } from './stream-decoder.ts';
+
+/** What tokenizer_config.json and the chat template say, for clients that want to do the same. */
+export interface TokenizerInfo {
+  /** bos_token and its like: name to text, null where the model has none. */
+  readonly specialTokens: Readonly<Record<string, string | null>>;
+  readonly chatTemplate: string | null;
+}
 
 export interface Tokenizer {
   /** Ends of a turn or text, from generation_config.json and config.json. */
   readonly eosTokenIds: readonly number[];
-  /** Special-token text is parsed; no token is added. */
-  encode(text: string): number[];
+  readonly info: TokenizerInfo;
+  /** Special-token text is parsed; no token is added unless asked for. */
+  encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
   decode(ids: readonly number[], options?: { skipSpecialTokens?: boolean }): string;
   count(text: string): number;
-  applyChatTemplate(messages: readonly ChatMessage[], options: { addGenerationPrompt: boolean }): string;
+  applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions): string;
   /** Ids of the messages with the header of the assistant's answer, as the model was trained to see them. */
-  chat(messages: readonly ChatMessage[]): number[];
+  chat(messages: readonly ChatMessage[], options?: { tools?: readonly unknown[] | null }): number[];
   streamDecoder(stop?: string | readonly string[] | null): StreamDecoder;
 }
 
@@ -24,19 +38,25 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
     readEosTokenIds(folder),
   ]);
   const hub = new HubTokenizer(tokenizerJson, config);
-  const render = await openChatTemplate(folder, config);
-  const encode = (text: string): number[] => hub.encode(text, { add_special_tokens: false }).ids;
+  const template = await openChatTemplate(folder, config);
+  const encode: Tokenizer['encode'] = (text, { addSpecialTokens = false } = {}) =>
+    hub.encode(text, { add_special_tokens: addSpecialTokens }).ids;
   const decode: Tokenizer['decode'] = (ids, { skipSpecialTokens = true } = {}) =>
     ids.length === 0
       ? ''
       : hub.decode([...ids], { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: false });
   return {
     eosTokenIds,
+    info: {
+      specialTokens: Object.fromEntries(specialTokens.map((name) => [name, tokenText(config[name]) ?? null])),
+      chatTemplate: template.source,
+    },
     encode,
     decode,
     count: (text) => encode(text).length,
-    applyChatTemplate: (messages, { addGenerationPrompt }) => render(messages, addGenerationPrompt),
-    chat: (messages) => encode(render(messages, true)),
+    applyChatTemplate: template.render,
+    chat: (messages, { tools = null } = {}) =>
+      encode(template.render(messages, { addGenerationPrompt: true, tools })),
     streamDecoder: (stop) => new StreamDecoder((ids) => decode(ids), stop),
   };
 }

@@ -37,8 +37,13 @@ export async function serve(directory: string, options: ServeOptions): Promise<v
     port: options.port,
     log: () => {},
   }).catch(asUserError);
-  const stop = () => void server.close(graceMs).then(() => process.exit(exitCodes.done));
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  let stopping = false;
+  const stop = () => {
+    const closed = server.close(stopping ? 0 : graceMs);
+    stopping = true;
+    void closed.then(() => process.exit(exitCodes.done));
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
   process.stdout.write(`${renderServing(`${server.url}/v1`, servedModelName)}\n`);
 }

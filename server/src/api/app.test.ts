@@ -1,8 +1,9 @@
 import type { Tokenizer } from '@longpo/tokens';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { bodyBytesOf } from './app.ts';
+import { EngineError } from '../engine/engine.ts';
 import { pingMs } from './event-stream.ts';
 import { byteTokenizer, eventsOf, testApp } from './fixture.ts';
+import { bodyBytesOf, defaultLimits } from './limits.ts';
 
 let tokenizer: Tokenizer;
 beforeAll(async () => {
@@ -60,18 +61,24 @@ describe('the state of the model', () => {
     });
   });
 
+  it('shows the model by its name, and no other', async () => {
+    const { app } = testApp(tokenizer);
+    const ask = async (path: string) => (await app.request(path)).status;
+    expect([await ask('/v1/models/tiny'), await ask('/v1/models/org/other')]).toEqual([200, 404]);
+  });
+
   it('gives a body 16 bytes a token of the context, and one megabyte at least', () => {
     expect([bodyBytesOf(8192), bodyBytesOf(524_288)]).toEqual([1_048_576, 8_388_608]);
   });
 
   it('says which endpoint does not exist', async () => {
     const { app } = testApp(tokenizer);
-    const response = await app.request('/v1/embeddings', { method: 'POST' });
+    const response = await app.request('/v1/audio', { method: 'POST' });
     expect([response.status, await response.json()]).toEqual([
       404,
       {
         error: {
-          message: 'POST /v1/embeddings: no such endpoint',
+          message: 'POST /v1/audio: no such endpoint',
           type: 'invalid_request_error',
           param: null,
           code: 'not_found',
@@ -88,7 +95,7 @@ describe('the log', () => {
     const { app, chat, complete, lines } = testApp(tokenizer, 'SECRET');
     await chat({ messages: [{ role: 'user', content: 'PRIVATE' }] });
     await (await complete({ prompt: ['PRIVATE', 'b'], stream: true })).text();
-    await complete({ prompt: 'PRIVATE', n: 3 });
+    await complete({ prompt: 'PRIVATE', n: 99 });
     await app.request('/healthz');
     expect(lines).toEqual([
       {
@@ -112,6 +119,109 @@ describe('the log', () => {
       { ...line, path: '/v1/completions', status: 400, code: 'invalid_request' },
     ]);
     expect(JSON.stringify(lines)).not.toMatch(/SECRET|PRIVATE/);
+  });
+});
+
+describe('a full queue', () => {
+  it('is told as too many requests, to be tried again', async () => {
+    const { chat, engine } = testApp(tokenizer, 'x');
+    engine.refusal = new EngineError('QUEUE_FULL', '900 of 1000 prompt tokens wait already');
+    const response = await chat({});
+    const { status, headers } = response;
+    expect([
+      status,
+      headers.get('retry-after'),
+      headers.get('x-should-retry'),
+      await response.json(),
+    ]).toEqual([
+      429,
+      '1',
+      null,
+      {
+        error: {
+          message: '900 of 1000 prompt tokens wait already',
+          type: 'rate_limit_error',
+          param: null,
+          code: 'queue_full',
+        },
+      },
+    ]);
+  });
+});
+
+describe('embeddings', () => {
+  it('are refused with the reason', async () => {
+    const { post } = testApp(tokenizer);
+    const response = await post('/v1/embeddings', { model: 'tiny', input: 'x' });
+    expect([response.status, response.headers.get('x-should-retry'), await response.json()]).toEqual([
+      400,
+      'false',
+      {
+        error: {
+          message:
+            'The model "tiny" writes text and has no embeddings: use a server with an embedding model.',
+          type: 'invalid_request_error',
+          param: 'model',
+          code: 'embeddings_not_supported',
+        },
+      },
+    ]);
+  });
+});
+
+describe('web pages', () => {
+  const ask = (app: ReturnType<typeof testApp>['app'], origin: string) =>
+    app.request('/v1/models', { headers: { origin } });
+  const allowed = (response: Response) => response.headers.get('access-control-allow-origin');
+
+  it('of other origins may not call, unless they are named', async () => {
+    const closed = testApp(tokenizer).app;
+    expect(allowed(await ask(closed, 'https://a.example'))).toBeNull();
+    const { app } = testApp(tokenizer, '', { corsOrigins: ['https://a.example'] });
+    expect(allowed(await ask(app, 'https://a.example'))).toBe('https://a.example');
+    expect(allowed(await ask(app, 'https://b.example'))).toBeNull();
+  });
+
+  it('are answered what they ask before they call, which is without a key', async () => {
+    const { app } = testApp(tokenizer, '', { corsOrigins: ['*'] });
+    const response = await app.request('/v1/chat/completions', {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://a.example',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization',
+      },
+    });
+    expect([response.status, allowed(response)]).toEqual([204, '*']);
+  });
+});
+
+describe('the limits of the server', () => {
+  const limits = { ...defaultLimits, bodyBytes: 200, newTokens: 5, stops: 1, choices: 2 };
+
+  it('are of body, tokens, stops and choices', async () => {
+    const { complete } = testApp(tokenizer, 'x', { limits });
+    const codeOf = async (fields: object) => {
+      const response = await complete(fields);
+      const { error } = (await response.json()) as { error: { message: string } };
+      return [response.status, error.message];
+    };
+    expect(await codeOf({ max_tokens: 6 })).toEqual([
+      400,
+      'max_tokens: this server gives at most 5 tokens (it is 6)',
+    ]);
+    expect(await codeOf({ stop: ['a', 'b'] })).toEqual([400, 'stop: must be a string or at most 1 strings']);
+    expect(await codeOf({ n: 3 })).toEqual([400, 'n: Too big: expected number to be <=2 (it is 3)']);
+    expect(await codeOf({ prompt: 'x'.repeat(200) })).toEqual([
+      413,
+      'The body has more than 200 bytes, the limit of this server: shorten the prompt.',
+    ]);
+  });
+
+  it('end an answer that asks for no number of tokens', async () => {
+    const { complete, engine } = testApp(tokenizer, 'x', { limits });
+    await complete({});
+    expect(engine.requests[0]?.maxTokens).toBe(5);
   });
 });
 
@@ -157,7 +267,7 @@ describe('a stream', () => {
     await response.body?.cancel();
     vi.advanceTimersByTime(pingMs);
     await expect.poll(() => engine.ends).toEqual(['abort']);
-    expect(lines).toMatchObject([{ cancelled: true, completion_tokens: 1 }]);
+    await expect.poll(() => lines).toMatchObject([{ cancelled: true, completion_tokens: 1 }]);
   });
 });
 

@@ -1,77 +1,64 @@
-/** POST /v1/chat/completions: one conversation, one answer. */
+/** POST /v1/chat/completions: one conversation, n answers. */
 import { randomUUID } from 'node:crypto';
-import { type Tokenizer, TokenizerError } from '@longpo/tokens';
+import { TokenizerError } from '@longpo/tokens';
 import type { Context } from 'hono';
-import type { GeneratedToken } from '../engine/engine.ts';
-import { answer, type Face } from './answer.ts';
+import { answer } from './answer.ts';
+import { chatFace } from './chat-face.ts';
+import { type ChatRequest, maxTokensOf, templateMessages } from './chat-request.ts';
 import { invalidRequest, modelNotFound } from './errors.ts';
-import { usageOf } from './generation.ts';
+import { choicesOf } from './generation.ts';
 import { chatLogprobs } from './logprobs.ts';
 import type { Served } from './model-state.ts';
+import { parseRequest } from './parse-request.ts';
 import type { ApiEnv } from './request-record.ts';
-import { type ChatRequest, chatRequest, parseRequest, samplingOf } from './requests.ts';
+import type { RequestSchemas } from './request-schemas.ts';
+import { samplingOf } from './sampling-fields.ts';
+import { type ToolUse, toolUseOf } from './tools.ts';
 
 const param = 'messages';
 
-function encode({ tokenizer }: Served, { messages }: ChatRequest): number[] {
+function render({ tokenizer }: Served, { messages }: ChatRequest, toolUse: ToolUse | null): string {
+  const tools = toolUse?.tools ?? null;
   try {
-    return tokenizer.chat(messages);
+    return tokenizer.applyChatTemplate(templateMessages(messages), { addGenerationPrompt: true, tools });
   } catch (error) {
     if (!(error instanceof TokenizerError)) throw error;
     throw invalidRequest(error.message, param, error.code.toLowerCase());
   }
 }
 
-export async function chatCompletions(c: Context<ApiEnv>, served: Served): Promise<Response> {
-  const request = parseRequest(chatRequest, await c.req.text());
-  if (request.model !== served.name) throw modelNotFound(request.model, served.name);
+export async function chatCompletions(
+  c: Context<ApiEnv>,
+  served: Served,
+  { chat, limits }: RequestSchemas,
+): Promise<Response> {
+  const { name, tokenizer } = served;
+  const request = parseRequest(chat, await c.req.text());
+  if (request.model !== name) throw modelNotFound(request.model, name);
+  const sampling = samplingOf(request);
+  const toolUse = toolUseOf(request, tokenizer.info);
+  if (toolUse && sampling.grammar)
+    throw invalidRequest(
+      'response_format: leave it out beside tools, or set tool_choice to none',
+      'response_format',
+    );
   const textRequest = {
-    ...samplingOf(request),
-    promptIds: encode(served, request),
+    ...sampling,
+    grammar: toolUse ? toolUse.grammar : sampling.grammar,
+    promptIds: await served.encode(render(served, request, toolUse)),
     param,
-    maxTokens: request.max_completion_tokens ?? request.max_tokens ?? null,
+    maxTokens: maxTokensOf(request),
+    newTokenLimit: limits.newTokens,
     topLogprobs: request.logprobs ? (request.top_logprobs ?? 0) : null,
+    promptLogprobs: null,
   };
-  const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: served.name };
-  return answer(c, served, [textRequest], {
+  return answer(c, served, choicesOf(request.n ?? 1, textRequest), {
     stream: request.stream ?? false,
-    face: chatFace(head, request, served.tokenizer),
+    face: chatFace({
+      head: { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: name },
+      includeUsage: request.stream_options?.include_usage ?? false,
+      toolUse,
+      logprobsOf: (tokens) => (request.logprobs ? chatLogprobs(tokenizer, tokens) : null),
+    }),
   });
-}
-
-function chatFace(head: object, request: ChatRequest, tokenizer: Tokenizer): Face {
-  const logprobsOf = (tokens: GeneratedToken[]) =>
-    request.logprobs ? chatLogprobs(tokenizer, tokens) : null;
-  return {
-    async whole([generation]) {
-      if (!generation) throw new Error('a chat has one answer');
-      let content = '';
-      const tokens: GeneratedToken[] = [];
-      for await (const { text, token } of generation.pieces()) {
-        content += text;
-        if (token) tokens.push(token);
-      }
-      const message = { role: 'assistant', content, refusal: null };
-      const choice = { index: 0, message, logprobs: logprobsOf(tokens), finish_reason: generation.finish };
-      return { ...head, object: 'chat.completion', choices: [choice], usage: usageOf([generation]) };
-    },
-    async *chunks([generation]) {
-      if (!generation) throw new Error('a chat has one answer');
-      const usage = request.stream_options?.include_usage ? { usage: null } : {};
-      const chunk = (delta: object, finish_reason: string | null, logprobs: object | null = null) => ({
-        ...head,
-        object: 'chat.completion.chunk',
-        choices: [{ index: 0, delta, logprobs, finish_reason }],
-        ...usage,
-      });
-      yield chunk({ role: 'assistant', content: '' }, null);
-      for await (const { text, token } of generation.pieces()) {
-        const logprobs = token ? logprobsOf([token]) : null;
-        if (text !== '' || logprobs) yield chunk({ content: text }, null, logprobs);
-      }
-      yield chunk({}, generation.finish);
-      if (request.stream_options?.include_usage)
-        yield { ...head, object: 'chat.completion.chunk', choices: [], usage: usageOf([generation]) };
-    },
-  };
 }

@@ -66,10 +66,24 @@ export const modelNotFound = (model: string, served: string): ApiError =>
     headers: final,
   });
 
+export const noEmbeddings = (served: string): ApiError =>
+  invalidRequest(
+    `The model "${served}" writes text and has no embeddings: use a server with an embedding model.`,
+    'model',
+    'embeddings_not_supported',
+  );
+
+export const wrongApiKey = (): ApiError =>
+  new ApiError(401, {
+    code: 'invalid_api_key',
+    message: 'The API key is missing or wrong: send it as "Authorization: Bearer <key>".',
+    headers: { ...final, 'www-authenticate': 'Bearer' },
+  });
+
 export const bodyTooLarge = (maxBytes: number): ApiError =>
   new ApiError(413, {
     code: 'body_too_large',
-    message: `The body has more than ${maxBytes} bytes, which is more than the model's context can hold: shorten the prompt.`,
+    message: `The body has more than ${maxBytes} bytes, the limit of this server: shorten the prompt.`,
     headers: { ...final, connection: 'close' },
   });
 
@@ -82,12 +96,23 @@ export const stillLoading = (percent: number): ApiError =>
 export const stopping = (): ApiError =>
   unavailable('server_stopping', 'The server is stopping.', { connection: 'close' });
 
+/** The queue holds as many prompt tokens as it may; they drain in seconds. */
+const queueFull = (message: string): ApiError =>
+  new ApiError(429, { type: 'rate_limit_error', code: 'queue_full', message, headers: soon });
+
+function ofEngine({ code, message }: EngineError): ApiError {
+  if (code === 'ENGINE_CLOSED') return stopping();
+  if (code === 'QUEUE_FULL') return queueFull(message);
+  return invalidRequest(
+    message,
+    undefined,
+    code === 'PROMPT_TOO_LONG' ? 'context_length_exceeded' : code.toLowerCase(),
+  );
+}
+
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
-  if (error instanceof EngineError) {
-    if (error.code === 'ENGINE_CLOSED') return stopping();
-    return invalidRequest(error.message, undefined, error.code.toLowerCase());
-  }
+  if (error instanceof EngineError) return ofEngine(error);
   // What went wrong inside is for the log.
   return new ApiError(500, {
     type: 'server_error',

@@ -12,9 +12,10 @@ import {
   type GeneratedToken,
   type GenerateRequest,
   type Generation,
+  type PromptToken,
 } from '../engine/engine.ts';
 import { createMetrics } from '../metrics.ts';
-import { createApp } from './app.ts';
+import { type AppOptions, createApp } from './app.ts';
 import type { ModelState } from './model-state.ts';
 
 /** The byte tokenizer of the small test models. */
@@ -27,7 +28,7 @@ export async function byteTokenizer(): Promise<Tokenizer> {
 }
 
 export class ScriptedEngine implements Engine {
-  readonly maxModelLen = 100;
+  maxModelLen = 100;
   readonly vocabularySize = byteVocabularySize;
   readonly eosTokenIds = [2];
   readonly digest = `sha256:${'0'.repeat(64)}`;
@@ -38,12 +39,17 @@ export class ScriptedEngine implements Engine {
   cachedTokens = 0;
   /** Ends every request before its first token, as an engine that is closed. */
   closes = false;
+  /** Thrown at every request. */
+  refusal: EngineError | undefined;
   readonly requests: GenerateRequest[] = [];
   readonly signals: (AbortSignal | undefined)[] = [];
   readonly ends: FinishReason[] = [];
+  #over = false;
+  readonly #closed = Promise.withResolvers<void>();
   readonly #totals = { prefixCacheQueries: 0, prefixCacheHits: 0, promptTokens: 0, generationTokens: 0 };
 
   generate(request: GenerateRequest, signal?: AbortSignal): Generation {
+    if (this.refusal) throw this.refusal;
     const outside = request.promptIds.find((id) => id >= this.vocabularySize);
     if (outside !== undefined) throw new EngineError('TOKEN_OUT_OF_RANGE', `token id ${outside}: too large`);
     this.requests.push(request);
@@ -57,6 +63,9 @@ export class ScriptedEngine implements Engine {
       cachedTokens: this.cachedTokens,
       tokens: this.#tokens(request, signal, { resolve, reject }),
       finishReason: promise,
+      promptLogprobs: Promise.resolve(
+        request.promptLogprobs === null ? null : promptLogprobs(request.promptIds, request.promptLogprobs),
+      ),
     };
   }
 
@@ -78,8 +87,8 @@ export class ScriptedEngine implements Engine {
     try {
       if (this.closes) return;
       for (const [index, id] of this.script.slice(0, maxTokens).entries()) {
-        await Promise.race([gone, this.beforeToken(index, request)]);
-        if (signal?.aborted) return;
+        await Promise.race([gone, this.#closed.promise, this.beforeToken(index, request)]);
+        if (this.#over || signal?.aborted) return;
         this.#totals.generationTokens += 1;
         yield this.#token(id, request.topLogprobs);
       }
@@ -100,28 +109,64 @@ export class ScriptedEngine implements Engine {
   }
 
   stats(): EngineStats {
-    return { running: 1, waiting: 2, kvTokensUsed: 50, kvTokensCapacity: 200, ...this.#totals };
+    return {
+      running: 1,
+      waiting: 2,
+      queuedTokens: 30,
+      kvTokensUsed: 50,
+      kvTokensCapacity: 200,
+      kvBytesUsed: 5000,
+      kvBytesReserved: 10_000,
+      batchSize: 1,
+      prefillTokens: 0,
+      evictions: 0,
+      draftTokens: 0,
+      draftAccepted: 0,
+      ...this.#totals,
+    };
   }
 
-  async close(): Promise<void> {}
+  /** Ends what runs as an engine does that closes. */
+  async close(): Promise<void> {
+    this.#over = true;
+    this.#closed.resolve();
+  }
 }
+
+/** The token at a place has the log-probability -place, and is second to the id below it. */
+const promptLogprobs = (ids: readonly number[], top: number): (PromptToken | null)[] =>
+  ids.map((id, place) => {
+    if (place === 0) return null;
+    const others = [id - 1, id].map((other, i) => ({ id: other, logprob: i === 0 ? -0.25 : -place }));
+    return { id, logprob: -place, topLogprobs: others.slice(0, top) };
+  });
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
-export function testApp(tokenizer: Tokenizer, script = '') {
+type AppSettings = Pick<AppOptions, 'limits' | 'apiKeys' | 'corsOrigins'>;
+
+export function testApp(tokenizer: Tokenizer, script = '', settings: AppSettings = {}) {
   const engine = new ScriptedEngine();
   engine.script = tokenizer.encode(script);
   const metrics = createMetrics('tiny', () => engine);
   const lines: LogLine[] = [];
   const readyState: ModelState = {
     phase: 'ready',
-    model: { name: 'tiny', created: 1_700_000_000, engine, tokenizer, metrics },
+    model: {
+      name: 'tiny',
+      created: 1_700_000_000,
+      engine,
+      tokenizer,
+      encode: async (text, options) => tokenizer.encode(text, options),
+      metrics,
+    },
   };
   let state: ModelState = readyState;
   const app = createApp({
     state: () => state,
     metrics,
     log: (values) => lines.push(values),
+    ...settings,
   });
   const post = (path: string, body: unknown, init: RequestInit = {}): Promise<Response> =>
     Promise.resolve(

@@ -1,9 +1,9 @@
 /** One answer of the engine as text: decoded, cut at stop strings, timed. Both endpoints are faces of this. */
-import type { GeneratedToken, Generation } from '../engine/engine.ts';
+import { EngineError, type GeneratedToken, type Generation, type PromptToken } from '../engine/engine.ts';
+import type { SamplingSettings } from '../engine/sampling/settings.ts';
 import type { RequestTimer } from '../request-timer.ts';
-import { contextLengthExceeded, stopping } from './errors.ts';
+import { contextLengthExceeded, invalidRequest, stopping } from './errors.ts';
 import type { Served } from './model-state.ts';
-import type { Sampling } from './requests.ts';
 
 export interface TextPiece {
   readonly text: string;
@@ -11,14 +11,29 @@ export interface TextPiece {
   readonly token?: GeneratedToken;
 }
 
-export interface TextRequest extends Sampling {
+export interface TextRequest extends SamplingSettings {
   readonly promptIds: readonly number[];
   /** The field that carried the prompt. */
   readonly param: string;
+  readonly stop: string | readonly string[] | null;
+  /** null is all that fits, and that newTokenLimit allows. */
+  readonly maxTokens: number | null;
+  readonly newTokenLimit: number | null;
+  /** Which answer to its prompt it is; the prompt is counted once. */
+  readonly choice: number;
 }
+
+/** One request for each of the n answers to a prompt: a given seed is that of the first one. */
+export const choicesOf = (n: number, request: Omit<TextRequest, 'choice'>): TextRequest[] =>
+  Array.from({ length: n }, (_, choice) => ({
+    ...request,
+    choice,
+    seed: request.seed === null ? null : request.seed + choice,
+  }));
 
 export class TextGeneration {
   readonly promptTokens: number;
+  readonly choice: number;
   completionTokens = 0;
   /** Final once the pieces have ended. */
   finish: 'stop' | 'length' = 'length';
@@ -31,26 +46,39 @@ export class TextGeneration {
   /** Throws at once if the request cannot be served; else it is in the engine's queue. */
   constructor(served: Served, request: TextRequest, signal: AbortSignal) {
     const { engine, metrics } = served;
-    const { promptIds, param, stop: _, maxTokens: maxNew, ...sampling } = request;
-    const { length: prompt } = promptIds;
+    const { param, stop: _, maxTokens: maxNew, newTokenLimit, choice, ...engineRequest } = request;
+    const { length: prompt } = request.promptIds;
     const room = engine.maxModelLen - prompt;
-    if (room < (maxNew ?? 1))
+    if (room < (maxNew ?? 1)) {
+      metrics.reject('prompt_too_long');
       throw contextLengthExceeded(param, { prompt, maxNew, maxModelLen: engine.maxModelLen });
+    }
+    checkTokenIds(request, engine.vocabularySize);
     this.promptTokens = prompt;
+    this.choice = choice;
     this.#served = served;
     this.#request = request;
     this.#signal = signal;
     const timer = metrics.startRequest(prompt);
     this.#timer = timer;
     const onPrefill = () => timer.prefill();
-    this.#generation = engine.generate(
-      { promptIds, maxTokens: maxNew ?? room, stopTokenIds: [], onPrefill, ...sampling },
-      signal,
-    );
+    const maxTokens = maxNew ?? Math.min(room, newTokenLimit ?? room);
+    try {
+      this.#generation = engine.generate({ ...engineRequest, maxTokens, onPrefill }, signal);
+    } catch (error) {
+      const full = error instanceof EngineError && error.code === 'QUEUE_FULL';
+      metrics.reject(full ? 'queue_full' : 'invalid');
+      throw error;
+    }
   }
 
   get cachedTokens(): number {
     return this.#generation.cachedTokens;
+  }
+
+  /** null if they were not asked for, or nobody waits for them any more. */
+  get promptLogprobs(): Promise<readonly (PromptToken | null)[] | null> {
+    return this.#generation.promptLogprobs;
   }
 
   /** Read it once. It ends quietly when the signal aborts. */
@@ -87,15 +115,27 @@ export class TextGeneration {
   }
 }
 
+/** Ids beyond the vocabulary would be ignored; the client means another model. */
+function checkTokenIds({ stopTokenIds, logitBias }: TextRequest, vocabularySize: number): void {
+  const check = (ids: Iterable<number>, param: string): void => {
+    for (const id of ids)
+      if (id >= vocabularySize)
+        throw invalidRequest(`${param}: token id ${id} is not below ${vocabularySize}`, param);
+  };
+  check(stopTokenIds, 'stop_token_ids');
+  check(logitBias.keys(), 'logit_bias');
+}
+
 export function usageOf(generations: readonly TextGeneration[]) {
-  const sum = (value: (generation: TextGeneration) => number) =>
-    generations.reduce((total, generation) => total + value(generation), 0);
-  const prompt = sum((generation) => generation.promptTokens);
-  const completion = sum((generation) => generation.completionTokens);
+  const sum = (of: readonly TextGeneration[], value: (generation: TextGeneration) => number) =>
+    of.reduce((total, generation) => total + value(generation), 0);
+  const first = generations.filter(({ choice }) => choice === 0);
+  const prompt = sum(first, (generation) => generation.promptTokens);
+  const completion = sum(generations, (generation) => generation.completionTokens);
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: sum((generation) => generation.cachedTokens) },
+    prompt_tokens_details: { cached_tokens: sum(first, (generation) => generation.cachedTokens) },
   };
 }

@@ -1,5 +1,6 @@
 /** What stands behind the port at this moment. */
 import type { Tokenizer } from '@longpo/tokens';
+import type { Encode } from '../encoding/encoder.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Metrics } from '../metrics.ts';
 import { stillLoading, stopping } from './errors.ts';
@@ -11,6 +12,8 @@ export interface Served {
   readonly created: number;
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
+  /** Of texts of any length, without keeping others waiting. */
+  readonly encode: Encode;
   readonly metrics: Metrics;
 }
 

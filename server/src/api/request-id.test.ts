@@ -22,7 +22,7 @@ it.each<[string, number, Ask]>([
   ['the models', 200, get('/v1/models')],
   ['a whole answer', 200, ({ chat }) => chat({})],
   ['a stream', 200, ({ complete }) => complete({ stream: true })],
-  ['a refused field', 400, ({ complete }) => complete({ n: 2 })],
+  ['a refused field', 400, ({ complete }) => complete({ n: 99 })],
   ['a body that is not JSON', 400, ({ post }) => post('/v1/completions', '{')],
   ['another model', 404, ({ complete }) => complete({ model: 'gpt-4' })],
   ['a path that does not exist', 404, get('/v2')],

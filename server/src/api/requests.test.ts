@@ -13,6 +13,8 @@ const refusal = (message: string, param: string | null, code = 'invalid_request'
   body: { error: { message, type: 'invalid_request_error', param, code } },
 });
 
+const nested = (depth: number): object => (depth === 0 ? {} : { items: nested(depth - 1) });
+
 async function shown(response: Response) {
   const retry = response.headers.get('x-should-retry');
   return { status: response.status, retry, body: await response.json() };
@@ -20,12 +22,12 @@ async function shown(response: Response) {
 
 describe('a chat request', () => {
   it.each([
-    [{ n: 2 }, 'n: only n = 1 is served; send several requests (it is 2)', 'n'],
+    [{ n: 17 }, 'n: Too big: expected number to be <=16 (it is 17)', 'n'],
     [{ model: 3 }, 'model: Invalid input: expected string, received number (it is 3)', 'model'],
     [{ messages: [] }, 'messages: Too small: expected array to have >=1 items', 'messages'],
     [
       { messages: [{ role: 'wizard', content: 'x' }] },
-      'messages.0.role: Invalid option: expected one of "system"|"user"|"assistant"|"tool"',
+      'messages.0.role: Invalid option: expected one of "system"|"developer"|"user"|"assistant"|"tool"',
       'messages.0.role',
     ],
     [
@@ -39,6 +41,46 @@ describe('a chat request', () => {
     [{ seed: 1.5 }, 'seed: Invalid input: expected int, received number (it is 1.5)', 'seed'],
     [{ max_tokens: 0 }, 'max_tokens: Too small: expected number to be >=1 (it is 0)', 'max_tokens'],
     [{ stop: [1] }, 'stop: must be a string or at most 32 strings', 'stop'],
+    [{ min_p: 2 }, 'min_p: Too big: expected number to be <=1 (it is 2)', 'min_p'],
+    [
+      { presence_penalty: 3 },
+      'presence_penalty: Too big: expected number to be <=2 (it is 3)',
+      'presence_penalty',
+    ],
+    [
+      { repetition_penalty: 0 },
+      'repetition_penalty: Too small: expected number to be >0 (it is 0)',
+      'repetition_penalty',
+    ],
+    [{ logit_bias: { word: 1 } }, 'logit_bias.word: Invalid key in record', 'logit_bias.word'],
+    [{ logit_bias: { 259: 1 } }, 'logit_bias: token id 259 is not below 259', 'logit_bias'],
+    [{ stop_token_ids: [259] }, 'stop_token_ids: token id 259 is not below 259', 'stop_token_ids'],
+    [{ min_tokens: 5, max_tokens: 4 }, 'min_tokens: must not be more than max_tokens', 'min_tokens'],
+    [
+      { response_format: { type: 'xml' } },
+      'response_format.type: must have the type text, json_object or json_schema',
+      'response_format.type',
+    ],
+    [
+      { structured_outputs: { json: nested(200) } },
+      'structured_outputs.json: must not be nested deeper than 100 levels',
+      'structured_outputs.json',
+    ],
+    [
+      { structured_outputs: { regex: 'a' } },
+      'structured_outputs: Unrecognized key: "regex"',
+      'structured_outputs',
+    ],
+    [
+      { structured_outputs: { json_object: false } },
+      'structured_outputs: must have json or json_object',
+      'structured_outputs',
+    ],
+    [
+      { structured_outputs: { json: {} }, response_format: { type: 'json_object' } },
+      'structured_outputs: leave it out, or response_format',
+      'structured_outputs',
+    ],
     [{ top_logprobs: 2 }, 'top_logprobs: needs logprobs to be true', 'top_logprobs'],
     [
       { logprobs: true, top_logprobs: 21 },
@@ -53,7 +95,23 @@ describe('a chat request', () => {
 
   it('may say null for what it leaves open', async () => {
     const { chat } = testApp(tokenizer, 'x');
-    const fields = ['temperature', 'top_p', 'top_k', 'seed', 'stop', 'max_tokens', 'n', 'stream', 'logprobs'];
+    const fields = [
+      'temperature',
+      'top_p',
+      'top_k',
+      'seed',
+      'stop',
+      'max_tokens',
+      'n',
+      'stream',
+      'logprobs',
+      'min_p',
+      'logit_bias',
+      'tools',
+      'tool_choice',
+      'response_format',
+      'stop_token_ids',
+    ];
     expect((await chat(Object.fromEntries(fields.map((field) => [field, null])))).status).toBe(200);
   });
 
@@ -104,8 +162,7 @@ describe('a chat request', () => {
       retry: 'false',
       body: {
         error: {
-          message:
-            "The body has more than 1048576 bytes, which is more than the model's context can hold: shorten the prompt.",
+          message: 'The body has more than 1048576 bytes, the limit of this server: shorten the prompt.',
           type: 'invalid_request_error',
           param: null,
           code: 'body_too_large',
@@ -119,8 +176,9 @@ describe('a completion request', () => {
   const promptRule =
     'prompt: must be a string, token ids, or an array of one of the two, and none of them empty';
   it.each([
-    [{ echo: true }, 'echo: echo is not supported; leave it out (it is true)', 'echo'],
-    [{ n: 2 }, 'n: only n = 1 is served; send several requests (it is 2)', 'n'],
+    [{ max_tokens: 0 }, 'max_tokens: must be at least 1 without echo', 'max_tokens'],
+    [{ best_of: 2 }, 'best_of: must equal n: every answer is given', 'best_of'],
+    [{ suffix: 'x' }, 'suffix: is not supported; leave it out', 'suffix'],
     [{ logprobs: 21 }, 'logprobs: Too big: expected number to be <=20 (it is 21)', 'logprobs'],
     [{ prompt: '' }, promptRule, 'prompt'],
     [{ prompt: [] }, promptRule, 'prompt'],

@@ -1,173 +1,183 @@
-/** The decoder of one model, ready to run: session, keys and values, and the small tensors of a step. */
-import type { Architecture } from '../model/architecture.ts';
-import { decoderGraph, decoderInputs, pastNames, presentNames } from '../model/graph/decoder.ts';
+/** The decoder of one model, ready to run: which rows run together, and what of the slots they must leave alone. */
+import { decoderGraph, paddedHeadDim } from '../model/graph/decoder.ts';
 import { elementType } from '../model/graph/onnx.ts';
 import type { QuantizedWeights } from '../model/graph/projections.ts';
 import type { Tensors } from '../model/tensors.ts';
-import { Arena, type NativeBlock } from './memory/arena.ts';
-import { KvCache } from './memory/kv-cache.ts';
-import { Mapping } from './memory/mapping.ts';
-import { type RunBinding, Session } from './ort/session.ts';
-import { fillRotaryTables } from './rotary.ts';
-import type { Runner, Step } from './scheduler/runner.ts';
+import { BoundGraph, type BoundGraphSettings } from './bound-graph.ts';
+import { type DecodeGroup, decodeGroups } from './decode-groups.ts';
+import type { KvType } from './engine.ts';
+import type { KvScales } from './kv-scales.ts';
+import { IdleRows } from './memory/idle-rows.ts';
+import { KvCache, type KvShape } from './memory/kv-cache.ts';
+import { Session } from './ort/session.ts';
+import type { DecodeRow, Runner, Step } from './scheduler/runner.ts';
 
-export interface DecoderSettings {
-  readonly architecture: Architecture;
+export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows' | 'maxRepeats' | 'kvScales'> {
   readonly tensors: Tensors;
   readonly quantized: QuantizedWeights | null;
-  readonly positions: number;
-  readonly ropeTheta: number;
   readonly slots: number;
   readonly threads: number;
+  /** Float weights are read where the file is mapped; else copied, see model/weight-residence.ts. */
+  readonly mapWeights?: boolean;
   /** Tokens of one run at most. */
   readonly chunkTokens: number;
   /**
-   * Answers do not depend on how a prompt is cut into steps. The kernels for one row sum in another order than those
-   * for two and more, which all agree; so a single token runs with a second row beside it that nobody reads. Measured
-   * cost of a decode step: a tenth in float32, a quarter with 8 bits, a third with 4.
+   * Answers do not depend on how a prompt is cut into chunks or on what else runs. The attention kernel for one token
+   * sums in another order than that for two and more, so a chunk of one token gets a second row that nobody reads, and
+   * decoded tokens, whatever their number, all take the kernel for one.
    */
   readonly bitEqual: boolean;
+  /** Tokens that one call of `verify` may take beyond the first; 0, which is off, unless given. */
+  readonly maxDraft?: number;
+  /** Keys and values are int8 of these scales; float32 unless given. */
+  readonly kvScales?: KvScales | null;
 }
 
-/** Of a step when bitEqual. */
-const minRows = 2;
-
-const smallTensorBytes = 1 << 16;
+/** Tokens of a chunk when bitEqual. */
+const minChunk = 2;
+/** A row that is there for the shape only. */
+const idleToken = 0;
 
 export class Decoder implements Runner {
   readonly chunkTokens: number;
   readonly slots: number;
   readonly positions: number;
   readonly vocabularySize: number;
+  readonly decodesAsItReads: boolean;
+  readonly maxDraft: number;
   readonly #session: Session;
-  readonly #minRows: number;
-  readonly #memory: {
-    readonly arena: Arena;
-    readonly tables: Mapping;
-    readonly logits: Mapping;
-    readonly kv: KvCache;
-  };
-  readonly #ids: { readonly block: NativeBlock; readonly values: BigInt64Array };
-  readonly #at: { readonly block: NativeBlock; readonly values: BigInt64Array };
-  readonly #lastIndex: Int32Array;
-  readonly #totalLength: Int32Array;
-  readonly #slotTensors: readonly (readonly bigint[])[];
-  readonly #inputs: BigUint64Array;
-  readonly #outputs: BigUint64Array;
-  readonly #binding: RunBinding;
+  readonly #kv: KvCache;
+  readonly #graph: BoundGraph;
+  readonly #idle: IdleRows;
+  readonly #minChunk: number;
+  /** Rows below which equal lengths would be summed by several threads, in another order. */
+  readonly #minRaggedRows: number;
+  #closing: Promise<void> | undefined;
 
-  private constructor(session: Session, settings: DecoderSettings) {
-    const { architecture, chunkTokens, slots } = settings;
-    const { layers, keyValueHeads: heads, headDim, vocabularySize } = architecture;
+  private constructor(session: Session, kv: KvCache, graph: BoundGraph, settings: DecoderSettings) {
+    const { architecture, chunkTokens, slots, bitEqual } = settings;
     this.#session = session;
-    this.#minRows = settings.bitEqual ? minRows : 1;
+    this.#kv = kv;
+    this.#graph = graph;
+    this.#idle = new IdleRows(kv);
+    this.#minChunk = bitEqual ? minChunk : 1;
+    this.#minRaggedRows = bitEqual ? Math.ceil(settings.threads / architecture.queryHeads) : 0;
+    this.decodesAsItReads = !bitEqual;
+    this.maxDraft = settings.maxDraft ?? 0;
     this.chunkTokens = chunkTokens;
     this.slots = slots;
     this.positions = settings.positions;
-    this.vocabularySize = vocabularySize;
-    // The last position's second row needs a place too.
-    const kv = new KvCache({ layers, slots, heads, headDim, positions: settings.positions + minRows - 1 });
-    const tableBytes = kv.capacity * (headDim / 2) * Float32Array.BYTES_PER_ELEMENT;
-    const arena = new Arena(smallTensorBytes + chunkTokens * 16 + layers * 1024);
-    const tables = new Mapping(2 * tableBytes);
-    const logits = new Mapping(chunkTokens * vocabularySize * Float32Array.BYTES_PER_ELEMENT);
-    this.#memory = { arena, tables, logits, kv };
-
-    const cos = new Float32Array(tables.view(0, tableBytes));
-    const sin = new Float32Array(tables.view(tableBytes, tableBytes));
-    fillRotaryTables(cos, sin, headDim, settings.ropeTheta);
-    this.#ids = integers(arena, Math.max(chunkTokens, minRows));
-    this.#at = integers(arena, chunkTokens);
-    const lastIndex = arena.allocate(4);
-    const totalLength = arena.allocate(4);
-    this.#lastIndex = new Int32Array(lastIndex.buffer);
-    this.#totalLength = new Int32Array(totalLength.buffer);
-
-    const { FLOAT, INT32 } = elementType;
-    const tableShape = [kv.capacity, headDim / 2];
-    const fixed = [
-      session.tensor(lastIndex.address, 4, [1], INT32),
-      session.tensor(totalLength.address, 4, [], INT32),
-      session.tensor(tables.address, tableBytes, tableShape, FLOAT),
-      session.tensor(tables.address + BigInt(tableBytes), tableBytes, tableShape, FLOAT),
-    ];
-    const kvShape = [1, heads, kv.capacity, headDim];
-    this.#slotTensors = Array.from({ length: slots }, (_, slot) =>
-      kv.addresses(slot).map((address) => session.tensor(address, kv.slotBytes, kvShape, FLOAT)),
-    );
-    const inputs = arena.pointers([0n, 0n, ...fixed, ...(this.#slotTensors[0] ?? [])]);
-    const outputs = arena.pointers([0n, ...(this.#slotTensors[0] ?? [])]);
-    this.#inputs = inputs.values;
-    this.#outputs = outputs.values;
-    const names = (list: readonly string[]): bigint =>
-      arena.pointers(list.map((name) => arena.string(name))).address;
-    const layerNames = (of: (layer: number) => string[]): string[] =>
-      Array.from({ length: layers }, (_, layer) => of(layer)).flat();
-    this.#binding = {
-      inputNames: names([...decoderInputs, ...layerNames(pastNames)]),
-      inputs: inputs.address,
-      inputCount: inputs.values.length,
-      outputNames: names(['logits', ...layerNames(presentNames)]),
-      outputs: outputs.address,
-      outputCount: outputs.values.length,
-    };
+    this.vocabularySize = architecture.vocabularySize;
   }
 
+  /** Holds nothing if it throws. */
   static async open(settings: DecoderSettings): Promise<Decoder> {
-    const graph = decoderGraph(settings.architecture, settings.tensors, settings.quantized);
-    const session = await Session.open(graph, {
-      threads: settings.threads,
-      entries: sessionEntries,
-    });
-    return new Decoder(session, settings);
+    const {
+      architecture,
+      tensors,
+      quantized,
+      chunkTokens,
+      slots,
+      threads,
+      maxDraft = 0,
+      kvScales = null,
+    } = settings;
+    await using made = new AsyncDisposableStack();
+    const kv = made.adopt(
+      new KvCache(kvShapeOf({ ...settings, kvType: kvScales ? 'int8' : 'f32' })),
+      (cache) => cache.free(),
+    );
+    const kvType = kvScales ? elementType.INT8 : elementType.FLOAT;
+    const graph = decoderGraph(architecture, tensors, quantized, kvType);
+    const entries = {
+      ...sessionEntries,
+      ...(settings.mapWeights && quantized === null ? mappedEntries : {}),
+    };
+    const session = await Session.open(graph, { threads, entries });
+    made.defer(() => session.close());
+    const maxRepeats = maxDraft + 1;
+    const maxRows = Math.max(chunkTokens, minChunk, slots + 1, maxRepeats);
+    const bound = new BoundGraph(session, kv, { ...settings, kvScales, maxRows, maxRepeats });
+    made.move();
+    return new Decoder(session, kv, bound, settings);
   }
 
-  /** Computes a step and returns the logits of `step.at` (of the last token unless given); valid until the next step. */
+  kvBytes(tokens: number): number {
+    return this.#kv.bytes(tokens);
+  }
+
   async run(step: Step): Promise<Float32Array> {
-    const { FLOAT, INT64 } = elementType;
-    const { ids, past, at = [ids.length - 1] } = step;
+    const { slot, ids, past, at = [ids.length - 1] } = step;
     if (ids.length === 0 || ids.length > this.chunkTokens || past + ids.length > this.positions) {
       throw new RangeError(`a step of ${ids.length} tokens after ${past} does not fit`);
     }
-    ids.forEach((id, i) => {
-      this.#ids.values[i] = BigInt(id);
-    });
-    at.forEach((position, i) => {
-      this.#at.values[i] = BigInt(position);
-    });
-    // Rows beyond the ids repeat whatever ran there before: a valid id, masked from the rows ahead of it.
-    const rows = Math.max(ids.length, this.#minRows);
-    this.#lastIndex[0] = past + rows - 1;
-    this.#totalLength[0] = past + rows;
-    const logitBytes = at.length * this.vocabularySize * Float32Array.BYTES_PER_ELEMENT;
-    const { address } = this.#memory.logits;
-    const values = [
-      this.#session.tensor(this.#ids.block.address, rows * 8, [1, rows], INT64),
-      this.#session.tensor(this.#at.block.address, at.length * 8, [at.length], INT64),
-      this.#session.tensor(address, logitBytes, [1, at.length, this.vocabularySize], FLOAT),
-    ] as const;
-    [this.#inputs[0], this.#inputs[1], this.#outputs[0]] = values;
-    const slot = this.#slotTensors[step.slot] ?? [];
-    this.#inputs.set(slot, decoderInputs.length);
-    this.#outputs.set(slot, 1);
-    try {
-      await this.#session.run(this.#binding);
-    } finally {
-      for (const value of values) this.#session.release(value);
-    }
-    return new Float32Array(this.#memory.logits.view(0, logitBytes));
+    this.#idle.wake(slot);
+    // The row beyond the ids is masked from the rows ahead of it.
+    const padding = new Array<number>(Math.max(this.#minChunk - ids.length, 0)).fill(idleToken);
+    return this.#graph.run({ firstSlot: slot, ids: [...ids, ...padding], past: [past], at });
   }
 
-  /** Makes the step in flight, if there is one, reject with RunTerminated. */
+  /** One run for slots that are neighbours, or nearly. */
+  async decode(rows: readonly DecodeRow[]): Promise<Float32Array[]> {
+    const found = new Map<number, Float32Array>();
+    for (const { slot } of rows) this.#idle.wake(slot);
+    const groups = decodeGroups(rows).map((group) => this.#ragged(group));
+    for (const [i, group] of groups.entries()) {
+      const logits = await this.#decodeGroup(group);
+      // The next run writes over them.
+      const own = i < groups.length - 1 ? logits.slice() : logits;
+      for (const [row, decoded] of group.rows.entries()) {
+        if (decoded)
+          found.set(decoded.slot, own.subarray(row * this.vocabularySize, (row + 1) * this.vocabularySize));
+      }
+    }
+    return rows.flatMap(({ slot }) => found.get(slot) ?? []);
+  }
+
+  #decodeGroup({ firstSlot, rows }: DecodeGroup): Promise<Float32Array> {
+    for (const [i, row] of rows.entries()) if (!row) this.#idle.lend(firstSlot + i);
+    return this.#graph.run({
+      firstSlot,
+      ids: rows.map((row) => row?.id ?? idleToken),
+      past: rows.map((row) => row?.past ?? 0),
+      at: [0],
+    });
+  }
+
+  /**
+   * With bitEqual each token is a row of its own over the same slot: ONNX Runtime stores the keys and values of all rows
+   * before any of them attends, so each finds what the rows before it wrote, and all take the kernel of a decode step.
+   */
+  async verify({ slot, ids, past }: Step): Promise<Float32Array[]> {
+    this.#idle.wake(slot);
+    const rows = [...ids.keys()];
+    const logits = await this.#graph.run(
+      this.decodesAsItReads
+        ? { firstSlot: slot, ids, past: [past], at: rows }
+        : { firstSlot: slot, ids, past: rows.map((row) => past + row), at: [0], oneSlot: true },
+    );
+    const { vocabularySize } = this;
+    return rows.map((row) => logits.subarray(row * vocabularySize, (row + 1) * vocabularySize));
+  }
+
+  /** Where the kernel would split the keys of equally long rows among threads, an idle row makes them unequal. */
+  #ragged(group: DecodeGroup): DecodeGroup {
+    return group.rows.length < this.#minRaggedRows ? { ...group, rows: [...group.rows, null] } : group;
+  }
+
   terminate(): void {
     this.#session.terminate();
   }
 
-  truncate(slot: number, length: number): void {
-    this.#memory.kv.truncate(slot, length);
+  memory(slot: number, tokens: number): Uint8Array[] {
+    this.#idle.wake(slot);
+    return this.#kv.leading(slot, tokens);
   }
 
-  #closing: Promise<void> | undefined;
+  truncate(slot: number, length: number): void {
+    this.#idle.wake(slot);
+    this.#kv.truncate(slot, length);
+  }
 
   close(): Promise<void> {
     this.#closing ??= this.#free();
@@ -176,16 +186,30 @@ export class Decoder implements Runner {
 
   async #free(): Promise<void> {
     await this.#session.close();
-    this.#memory.kv.free();
-    this.#memory.tables.unmap();
-    this.#memory.logits.unmap();
-    this.#memory.arena.free();
+    this.#kv.free();
+    this.#graph.free();
   }
 }
 
-function integers(arena: Arena, count: number): { block: NativeBlock; values: BigInt64Array } {
-  const block = arena.allocate(count * 8);
-  return { block, values: new BigInt64Array(block.buffer) };
+export interface KvSettings
+  extends Pick<DecoderSettings, 'architecture' | 'slots' | 'positions' | 'bitEqual' | 'maxDraft'> {
+  readonly kvType: KvType;
+}
+
+/** What the keys and values of a decoder take. */
+export function kvShapeOf(settings: KvSettings): KvShape {
+  const { architecture, slots, positions, bitEqual, maxDraft = 0, kvType } = settings;
+  return {
+    layers: architecture.layers,
+    // One more, so that the last one has a neighbour too.
+    slots: slots + 1,
+    heads: architecture.keyValueHeads,
+    headDim: paddedHeadDim(architecture),
+    elementBytes: kvType === 'int8' ? 1 : 4,
+    // The last position's second row needs a place too.
+    positions: positions + minChunk - 1,
+    repeatable: bitEqual && maxDraft > 0,
+  };
 }
 
 const sessionEntries = {
@@ -193,4 +217,10 @@ const sessionEntries = {
   'session.model_external_initializers_file_folder_path': '/',
   // Threads wait actively within a run, and sleep between runs.
   'session.force_spinning_stop': '1',
+};
+
+/** Neither packed for the kernels nor cast when the graph is loaded. */
+const mappedEntries = {
+  'session.disable_prepacking': '1',
+  'optimization.disable_specified_optimizers': 'ConstantFolding',
 };

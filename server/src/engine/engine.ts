@@ -1,18 +1,34 @@
 /**
  * What the HTTP layer may ask of an engine. One engine serves one model folder; requests are admitted first come
- * first served onto KV slots and their steps are interleaved.
+ * first served onto KV slots and their decode steps run together.
  */
 import type { Quantization } from '@longpo/api';
+import type { Grammar } from './sampling/grammar.ts';
 
+/** `defaultSampling` in sampling/settings.ts holds every field but the prompt and maxTokens with its neutral value. */
 export interface GenerateRequest {
   readonly promptIds: readonly number[];
-  /** New tokens at most; cut to what is left of maxModelLen. */
+  /** New tokens at most; cut to what is left of maxModelLen. 0 only reads the prompt, for its log-probabilities. */
   readonly maxTokens: number;
+  /** End of text and stopTokenIds are not drawn before so many new tokens; 0 is off. */
+  readonly minTokens: number;
   /** 0 is greedy. */
   readonly temperature: number;
   readonly topP: number;
   /** 0 is off. */
   readonly topK: number;
+  /** Of the most likely token's probability; less likely ones are not drawn. 0 is off. */
+  readonly minP: number;
+  /** Divides positive and multiplies negative logits of tokens in the prompt or the answer; 1 is off. */
+  readonly repetitionPenalty: number;
+  /** Taken from the logits of tokens in the answer, once each; 0 is off. */
+  readonly presencePenalty: number;
+  /** Taken from the logits of tokens in the answer, as often as they occur; 0 is off. */
+  readonly frequencyPenalty: number;
+  /** Added to the logits of these token ids. */
+  readonly logitBias: ReadonlyMap<number, number>;
+  /** What the answer must parse as; null is free text. */
+  readonly grammar: Grammar | null;
   /** The same seed gives the same text whatever else runs; null draws one. */
   readonly seed: number | null;
   readonly stopTokenIds: readonly number[];
@@ -20,6 +36,8 @@ export interface GenerateRequest {
   readonly ignoreEos: boolean;
   /** null: no log-probabilities; n: that of the chosen token and of the n most likely ones. */
   readonly topLogprobs: number | null;
+  /** The same for every token of the prompt, which then is read whole: no prefix of it is reused. */
+  readonly promptLogprobs: number | null;
   /** Called when the request gets its slot (with the reused tokens as done) and after every chunk of the prompt. */
   readonly onPrefill?: (done: number, total: number) => void;
 }
@@ -36,6 +54,13 @@ export interface GeneratedToken {
   readonly topLogprobs: readonly TokenLogprob[];
 }
 
+export interface PromptToken {
+  readonly id: number;
+  readonly logprob: number;
+  /** Most likely first; the token itself may be missing. */
+  readonly topLogprobs: readonly TokenLogprob[];
+}
+
 export type FinishReason = 'stop' | 'length' | 'abort';
 
 export interface Generation {
@@ -48,19 +73,47 @@ export interface Generation {
   readonly tokens: AsyncIterable<GeneratedToken>;
   /** Settles when the last token is known; rejects if the engine fails. */
   readonly finishReason: Promise<FinishReason>;
+  /**
+   * One entry a prompt token, the first of which is null as nothing stands before it; known before the first new
+   * token. null if they were not asked for or the request was aborted; rejects if the engine fails.
+   */
+  readonly promptLogprobs: Promise<readonly (PromptToken | null)[] | null>;
 }
 
 /** Gauges are of this moment, the rest are totals since the engine opened. */
 export interface EngineStats {
   readonly running: number;
   readonly waiting: number;
+  /** Prompt tokens of the waiting requests. */
+  readonly queuedTokens: number;
   readonly kvTokensUsed: number;
   readonly kvTokensCapacity: number;
+  /** Of the tokens in the slots, and what running requests may grow to plus the prefixes that are kept. */
+  readonly kvBytesUsed: number;
+  readonly kvBytesReserved: number;
+  /** Sequences of the last decode step; 0 before the first. */
+  readonly batchSize: number;
   /** Prompt tokens looked up, and found, in the slots. */
   readonly prefixCacheQueries: number;
   readonly prefixCacheHits: number;
   readonly promptTokens: number;
+  /** Prompt tokens that were computed, not reused. */
+  readonly prefillTokens: number;
   readonly generationTokens: number;
+  /** Slots whose kept prefix was dropped for another request. A running request is never preempted. */
+  readonly evictions: number;
+  /** Tokens that prompt lookup proposed, and those of them that the model agreed to. */
+  readonly draftTokens: number;
+  readonly draftAccepted: number;
+}
+
+/** One run of the model. */
+export interface StepRecord {
+  readonly phase: 'prefill' | 'decode';
+  readonly seconds: number;
+  /** Tokens computed for requests, without padding. */
+  readonly tokens: number;
+  readonly sequences: number;
 }
 
 export interface Engine {
@@ -69,12 +122,14 @@ export interface Engine {
   readonly eosTokenIds: readonly number[];
   /** Names the content of the model folder: that of the checkpoint manifest, or of the plain folder's files. */
   readonly digest: string;
-  /** Throws an EngineError at once if the request cannot be served (empty or too long a prompt, id out of range). */
+  /** Throws an EngineError at once if the request cannot be served (empty or too long a prompt, full queue). */
   generate(request: GenerateRequest, signal?: AbortSignal): Generation;
   stats(): EngineStats;
   /** Aborts what runs or waits, then gives all native memory back. Safe to call twice. */
   close(): Promise<void>;
 }
+
+export type KvType = 'f32' | 'int8';
 
 export interface EngineOptions {
   /** Hugging Face model folder or a LongPO checkpoint. */
@@ -89,6 +144,20 @@ export interface EngineOptions {
   readonly parallelSequences: number;
   /** Threads of one run. */
   readonly threads: number;
+  /** Bytes that keys and values may take; null, the default, is every slot full. Opening fails below one context. */
+  readonly kvMemory?: number | null;
+  /** f32 unless given. int8 takes a quarter of the memory and rounds keys and values. */
+  readonly kvType?: KvType;
+  /** Prompt tokens that may wait; a request beyond them is refused with QUEUE_FULL. null, the default, is no limit. */
+  readonly maxQueuedTokens?: number | null;
+  /** Guess next tokens from the text so far and check several in one run; off unless given. Same greedy text. */
+  readonly promptLookup?: boolean;
+  /** Folder where `close` writes the prefixes of the slots, for the next engine; null, the default, is none. */
+  readonly prefixCache?: string | null;
+  /** What went wrong without harm to any answer: a prefix that could not be written or read. */
+  readonly onWarning?: (message: string) => void;
+  /** Called after every run. */
+  readonly onStep?: (step: StepRecord) => void;
   /** Bytes read, hashed or quantised so far, of how many. */
   readonly onLoad?: (completed: number, total: number) => void;
 }
@@ -96,13 +165,14 @@ export interface EngineOptions {
 /** openEngine in open-engine.ts is of this type; it throws a ModelError if the folder cannot be served. */
 export type OpenEngine = (options: EngineOptions) => Promise<Engine>;
 
-/** A request that the engine cannot serve; the caller's fault. */
+/** A request that the engine does not serve: the caller's fault, or for QUEUE_FULL and ENGINE_CLOSED the moment's. */
 export class EngineError extends Error {
   readonly code:
     | 'PROMPT_EMPTY'
     | 'PROMPT_TOO_LONG'
     | 'TOKEN_OUT_OF_RANGE'
     | 'REQUEST_INVALID'
+    | 'QUEUE_FULL'
     | 'ENGINE_CLOSED';
 
   constructor(code: EngineError['code'], message: string) {

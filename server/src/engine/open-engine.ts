@@ -1,38 +1,70 @@
 /** Opens a model folder as an engine: verify, quantise or find in the cache, load, schedule. */
 import { openModelFolder } from '../model/folder.ts';
+import { ModelError } from '../model/model-error.ts';
 import { quantizedWeights } from '../model/quantization/cache.ts';
-import { Decoder } from './decoder.ts';
+import { mapsWeights } from '../model/weight-residence.ts';
+import { Decoder, kvShapeOf } from './decoder.ts';
 import { type Engine, EngineError, type EngineOptions, type GenerateRequest } from './engine.ts';
+import { type KvScales, sampleKvScales } from './kv-scales.ts';
+import { type KvShape, kvBytes } from './memory/kv-cache.ts';
+import { PrefixStore } from './prefix-cache/prefix-store.ts';
+import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
+import { GrammarError } from './sampling/constrained/grammar-error.ts';
+import { Grammars } from './sampling/constrained/grammars.ts';
+import type { Constraint } from './sampling/constraint.ts';
+import type { Grammar } from './sampling/grammar.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 
 /** Long enough for the matrix kernels' full speed, short enough that a decode beside it waits well below a second. */
 const chunkTokens = 256;
 
+/** A run of eight tokens costs about three times that of one. */
+const maxDraft = 7;
+
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { quantization } = options;
   const load = loadProgress(options);
   const folder = await openModelFolder(options.directory, load.hashed);
+  const { architecture, tensors } = folder;
+  const maxModelLen = options.maxModelLen ?? architecture.maxPositionEmbeddings;
+  const shape = {
+    architecture,
+    slots: options.parallelSequences,
+    positions: maxModelLen,
+    // 4 bits are for speed; float32 and 8 bits promise the same text for the same seed.
+    bitEqual: quantization !== 'int4',
+    maxDraft: options.promptLookup === true ? maxDraft : 0,
+    kvType: options.kvType ?? 'f32',
+  };
+  checkKvMemory(options, kvShapeOf(shape), maxModelLen);
   const quantized =
     quantization === 'none'
       ? null
       : await quantizedWeights(folder, quantization, options.cache, options.threads, load.quantized);
   load.done();
-  const { architecture, tensors } = folder;
-  const maxModelLen = options.maxModelLen ?? architecture.maxPositionEmbeddings;
-  const decoder = await Decoder.open({
-    architecture,
+  const ropeTheta = options.ropeTheta ?? architecture.ropeTheta;
+  const settings = {
+    ...shape,
     tensors,
     quantized,
-    positions: maxModelLen,
-    ropeTheta: options.ropeTheta ?? architecture.ropeTheta,
-    slots: options.parallelSequences,
+    mapWeights: mapsWeights(tensors, process.availableMemory()),
+    ropeTheta,
     threads: options.threads,
     chunkTokens: Math.min(chunkTokens, maxModelLen),
-    // 4 bits are for speed; float32 and 8 bits promise the same text for the same seed.
-    bitEqual: quantization !== 'int4',
-  });
-  const scheduler = new Scheduler(decoder, folder.eosTokenIds);
+  };
+  const kvScales = shape.kvType === 'int8' ? await sampleKvScales(settings) : null;
+  const decoder = await Decoder.open({ ...settings, kvScales });
+  const prefixes = prefixStore(options, folder.digest, { ...settings, kvScales });
   const { vocabularySize } = architecture;
+  const { eosTokenIds } = folder;
+  const grammars = new Grammars({ folder: options.directory, vocabularySize, eosTokenIds });
+  const scheduler = new Scheduler(decoder, {
+    ...options,
+    prefixes,
+    eosTokenIds,
+    constrain: (grammar) => constrain(grammars, grammar),
+  });
+  await scheduler.restore();
   return {
     maxModelLen,
     vocabularySize,
@@ -43,8 +75,41 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       return scheduler.submit(request, signal);
     },
     stats: () => scheduler.stats(),
-    close: () => scheduler.close(),
+    async close() {
+      await scheduler.close();
+      await grammars.close();
+    },
   };
+}
+
+function constrain(grammars: Grammars, grammar: Grammar): Constraint {
+  try {
+    return grammars.constraint(grammar);
+  } catch (error) {
+    if (!(error instanceof GrammarError)) throw error;
+    throw new EngineError('REQUEST_INVALID', `the answer's format: ${error.message}`);
+  }
+}
+
+/** Keys and values are of the weights as they are served, of their positions and of how they are stored. */
+function prefixStore(
+  { prefixCache, quantization, onWarning }: EngineOptions,
+  digest: string,
+  settings: RotarySettings & { readonly kvScales: KvScales | null },
+): PrefixStore | null {
+  if (prefixCache == null) return null;
+  const { inverse, attentionFactor } = rotaryFrequencies(settings);
+  const scales = settings.kvScales?.map((values) => [...values]);
+  const origin = JSON.stringify([digest, quantization, [...inverse], attentionFactor, scales]);
+  return new PrefixStore(prefixCache, origin, onWarning);
+}
+
+/** A budget below one context could never admit the longest request. */
+function checkKvMemory({ kvMemory }: EngineOptions, shape: KvShape, maxModelLen: number): void {
+  const needed = kvBytes(shape, maxModelLen);
+  if (kvMemory == null || kvMemory >= needed) return;
+  const message = `keys and values of one context of ${maxModelLen} tokens take ${needed} bytes, the budget is ${kvMemory}: raise kvMemory or lower maxModelLen`;
+  throw new ModelError('KV_MEMORY_TOO_SMALL', message);
 }
 
 /** The folder is read twice when it is quantised: once to know that it is whole, once to convert it. */
@@ -67,7 +132,7 @@ function checkRequest(request: GenerateRequest, maxModelLen: number, vocabularyS
   const { promptIds, maxTokens, temperature, topP } = request;
   const { length } = promptIds;
   if (length === 0) throw new EngineError('PROMPT_EMPTY', 'the prompt has no tokens');
-  if (length >= maxModelLen) {
+  if (length + Math.min(maxTokens, 1) > maxModelLen) {
     const message = `the prompt has ${length} tokens; the model takes ${maxModelLen} with the answer`;
     throw new EngineError('PROMPT_TOO_LONG', message);
   }
@@ -75,8 +140,8 @@ function checkRequest(request: GenerateRequest, maxModelLen: number, vocabularyS
   if (outside !== undefined) {
     throw new EngineError('TOKEN_OUT_OF_RANGE', `token id ${outside}: ids are 0 to ${vocabularySize - 1}`);
   }
-  if (!(maxTokens >= 1))
-    throw new EngineError('REQUEST_INVALID', `maxTokens is ${maxTokens}; it must be at least 1`);
+  if (!(maxTokens >= 0))
+    throw new EngineError('REQUEST_INVALID', `maxTokens is ${maxTokens}; it must be at least 0`);
   if (!(temperature >= 0))
     throw new EngineError('REQUEST_INVALID', `temperature is ${temperature}; it must be >= 0`);
   if (!(topP > 0 && topP <= 1))

@@ -27,35 +27,62 @@ test('a config is read under transformers names, with its defaults', () => {
     maxPositionEmbeddings: 512,
     normEpsilon: 1e-6,
     ropeTheta: 500_000,
+    ropeScaling: { type: 'default' },
     tiedEmbeddings: false,
     queryKeyValueBias: false,
     outputBias: false,
+    feedForwardBias: false,
     queryKeyNorm: false,
+    slidingWindows: [null, null],
   });
 });
 
-test('rope_parameters.rope_theta wins over the older top-level field', () => {
-  expect(read({ rope_parameters: { rope_theta: 1e7, rope_type: 'default' } }).ropeTheta).toBe(1e7);
+test('a head has the size that head_dim says, else its share of the hidden size; Qwen3 has 128', () => {
+  const sizes = [{ head_dim: 24 }, { head_dim: null }, { architectures: ['Qwen3ForCausalLM'] }];
+  expect(sizes.map((changes) => read(changes).headDim)).toEqual([24, 16, 128]);
 });
 
-test('Qwen2 has biases on queries, keys and values; Qwen3 normalises heads', () => {
-  const { queryKeyValueBias, outputBias } = read({ architectures: ['Qwen2ForCausalLM'] });
-  expect({ queryKeyValueBias, outputBias }).toEqual({ queryKeyValueBias: true, outputBias: false });
-  expect(read({ architectures: ['Qwen3ForCausalLM'] }).queryKeyNorm).toBe(true);
+test.each([
+  ['LlamaForCausalLM', true, true, true, false],
+  ['MistralForCausalLM', false, false, false, false],
+  ['Qwen2ForCausalLM', true, false, false, false],
+  ['Qwen3ForCausalLM', true, true, false, true],
+])('%s takes from a config with every bias those that its class has', (name, ...expected) => {
+  const found = read({ architectures: [name], attention_bias: true, mlp_bias: true });
+  const { queryKeyValueBias, outputBias, feedForwardBias, queryKeyNorm } = found;
+  expect([queryKeyValueBias, outputBias, feedForwardBias, queryKeyNorm]).toEqual(expected);
 });
 
-test('a sliding window that is switched off is no sliding window', () => {
-  expect(read({ sliding_window: 4096, use_sliding_window: false }).layers).toBe(2);
+const mistral = { architectures: ['MistralForCausalLM'] };
+const qwen = { architectures: ['Qwen2ForCausalLM'], sliding_window: 32 };
+
+test.each([
+  ['Llama has none', { sliding_window: 32 }, [null, null]],
+  ["Mistral's covers every layer", { ...mistral, sliding_window: 32 }, [32, 32]],
+  ["Mistral's is 4,096 where the config is silent", mistral, [4096, 4096]],
+  ["Mistral's may be switched off", { ...mistral, sliding_window: null }, [null, null]],
+  ["Qwen's is off without its switch", qwen, [null, null]],
+  ["Qwen's begins at a layer", { ...qwen, use_sliding_window: true, max_window_layers: 1 }, [null, 32]],
+  [
+    "Qwen's begins at layer 28 where the config is silent",
+    { ...qwen, use_sliding_window: true },
+    [null, null],
+  ],
+  [
+    "Qwen's layers may be named",
+    { ...qwen, use_sliding_window: true, layer_types: ['sliding_attention', 'full_attention'] },
+    [32, null],
+  ],
+])('sliding windows: %s', (_, changes, expected) => {
+  expect(read(changes).slidingWindows).toEqual(expected);
 });
 
 test.each([
   [{ architectures: ['MambaForCausalLM'] }, 'architectures[0] is "MambaForCausalLM"'],
-  [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, 'rope_type is "llama3"'],
-  [{ rope_scaling: { type: 'linear', factor: 2 } }, 'rope_type is "linear"'],
-  [{ rope_parameters: { rope_theta: 1e4, rope_type: 'yarn' } }, 'rope_type is "yarn"'],
-  [{ sliding_window: 4096 }, 'sliding_window is 4096'],
   [{ hidden_act: 'gelu' }, 'hidden_act is "gelu"'],
-  [{ mlp_bias: true }, 'mlp_bias is true'],
+  [{ partial_rotary_factor: 0.5 }, 'partial_rotary_factor is 0.5'],
+  [{ head_dim: 15 }, 'head_dim is 15'],
+  [{ layer_types: ['full_attention', 'linear_attention'] }, 'layer_types is "linear_attention"'],
   [{ num_key_value_heads: 3 }, 'num_key_value_heads is 3'],
 ])('%j is refused, not computed wrongly', (changes, message) => {
   expect(() => read(changes)).toThrow(expect.objectContaining({ code: 'MODEL_UNSUPPORTED' }));

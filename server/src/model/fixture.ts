@@ -63,7 +63,10 @@ export async function writeFixtureModel(directory: string, options: FixtureOptio
     await writeFile(join(directory, fileOf(shard)), safetensors(own));
   }
   const weightMap = Object.fromEntries(tensors.map(({ name }, i) => [name, fileOf(i)]));
-  await writeFile(join(directory, 'model.safetensors.index.json'), JSON.stringify({ weight_map: weightMap }));
+  await writeFile(
+    join(directory, 'model.safetensors.index.json'),
+    JSON.stringify({ metadata: {}, weight_map: weightMap }),
+  );
 }
 
 /** Keeps activations near 1; embeddings are small, or tied ones would echo the last token. */

@@ -6,7 +6,9 @@ export type ModelErrorCode =
   | 'MODEL_UNSUPPORTED'
   | 'CHECKPOINT_INVALID'
   | 'CHECKPOINT_CORRUPT'
-  | 'CHECKPOINT_FILE_MISSING';
+  | 'CHECKPOINT_FILE_MISSING'
+  | 'CACHE_FULL'
+  | 'KV_MEMORY_TOO_SMALL';
 
 /** A model folder that cannot be served. The message names the file or field, what was found and what to do. */
 export class ModelError extends Error {

@@ -32,6 +32,11 @@ function layerShapes(architecture: Architecture): Map<string, number[]> {
     shapes.set('self_attn.v_proj.bias', [keys]);
   }
   if (architecture.outputBias) shapes.set('self_attn.o_proj.bias', [hidden]);
+  if (architecture.feedForwardBias) {
+    shapes.set('mlp.gate_proj.bias', [intermediate]);
+    shapes.set('mlp.up_proj.bias', [intermediate]);
+    shapes.set('mlp.down_proj.bias', [hidden]);
+  }
   if (architecture.queryKeyNorm) {
     shapes.set('self_attn.q_norm.weight', [headDim]);
     shapes.set('self_attn.k_norm.weight', [headDim]);

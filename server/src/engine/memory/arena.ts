@@ -1,5 +1,5 @@
-/** Small native memory that lives as long as the arena: what a run reads and writes besides keys and values. */
-import { Mapping } from './mapping.ts';
+/** Small native memory carved from one mapping: what a run reads and writes besides keys and values. */
+import type { Mapping } from './mapping.ts';
 
 const alignment = 64;
 
@@ -12,8 +12,8 @@ export class Arena {
   readonly #mapping: Mapping;
   #used = 0;
 
-  constructor(bytes: number) {
-    this.#mapping = new Mapping(bytes);
+  constructor(mapping: Mapping) {
+    this.#mapping = mapping;
   }
 
   allocate(bytes: number): NativeBlock {
@@ -36,9 +36,5 @@ export class Arena {
     const table = new BigUint64Array(block.buffer);
     table.set(values);
     return { address: block.address, values: table };
-  }
-
-  free(): void {
-    this.#mapping.unmap();
   }
 }

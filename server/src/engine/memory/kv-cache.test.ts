@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { koffi } from '../foreign.ts';
 import { KvCache } from './kv-cache.ts';
 import { Mapping } from './mapping.ts';
 
@@ -44,7 +45,15 @@ test('a view outside the mapping or after unmap is refused', () => {
 });
 
 test('slots lie side by side, every head on pages of its own', () => {
-  const kv = new KvCache({ layers: 2, slots: 3, heads: 2, headDim: 48, positions: 100 });
+  const kv = new KvCache({
+    layers: 2,
+    slots: 3,
+    heads: 2,
+    headDim: 48,
+    elementBytes: 4,
+    positions: 100,
+    repeatable: false,
+  });
   const [first = [], second = []] = [kv.addresses(0), kv.addresses(1)];
   expect(first.length).toBe(4);
   expect((second[0] ?? 0n) - (first[0] ?? 0n)).toBe(BigInt(kv.slotBytes));
@@ -52,19 +61,58 @@ test('slots lie side by side, every head on pages of its own', () => {
   kv.free();
 });
 
-test('truncating a slot gives its later positions back and leaves its neighbours alone', () => {
-  const kv = new KvCache({ layers: 1, slots: 2, heads: 2, headDim: 64, positions: 16_384 });
-  const mapping = kv.mappings()[0];
-  if (!mapping) throw new Error('no mapping');
-  const values = new Float32Array(mapping.view(0, 2 * kv.slotBytes)).fill(1);
-  const before = residentBytes(mapping.address);
-  kv.truncate(0, 1024);
-  const after = residentBytes(mapping.address);
-  const position = (slot: number, head: number, at: number): number =>
-    values[((slot * 2 + head) * kv.capacity + at) * 64] ?? -1;
-  expect([position(0, 1, 1023), position(0, 1, 1024), position(1, 0, 0), position(1, 1, 16_000)]).toEqual([
-    1, 0, 1, 1,
+test('a repeatable slot is the same memory in every row', () => {
+  const kv = new KvCache({
+    layers: 1,
+    slots: 3,
+    heads: 1,
+    headDim: 64,
+    elementBytes: 4,
+    positions: 64,
+    repeatable: true,
+  });
+  const [keys] = kv.mappings();
+  if (!keys) throw new Error('no mapping');
+  const [repeated = 0n] = kv.repeated(1, 4);
+  const rows = new Float32Array(koffi.view(repeated, 4 * kv.slotBytes));
+  const slot = new Float32Array(keys.view(kv.slotBytes, kv.slotBytes));
+  slot[5] = 7;
+  rows[slot.length * 3 + 9] = 8;
+  expect([1, 2, 3].map((row) => [rows[row * slot.length + 5], rows[row * slot.length + 9]])).toEqual([
+    [7, 8],
+    [7, 8],
+    [7, 8],
   ]);
-  expect(before - after).toBeGreaterThan(kv.slotBytes * 0.9);
+  expect(new Float32Array(keys.view(0, kv.slotBytes)).every((value) => value === 0)).toBe(true);
+  kv.truncate(1, 0);
+  expect(rows[5]).toBe(0);
   kv.free();
 });
+
+test.each([false, true])(
+  'truncating a slot gives its later positions back, no others (repeatable: %s)',
+  (repeatable) => {
+    const kv = new KvCache({
+      layers: 1,
+      slots: 2,
+      heads: 2,
+      headDim: 64,
+      elementBytes: 4,
+      positions: 16_384,
+      repeatable,
+    });
+    const mapping = kv.mappings()[0];
+    if (!mapping) throw new Error('no mapping');
+    const values = new Float32Array(mapping.view(0, 2 * kv.slotBytes)).fill(1);
+    const before = residentBytes(mapping.address);
+    kv.truncate(0, 1024);
+    const after = residentBytes(mapping.address);
+    const position = (slot: number, head: number, at: number): number =>
+      values[((slot * 2 + head) * kv.capacity + at) * 64] ?? -1;
+    expect([position(0, 1, 1023), position(0, 1, 1024), position(1, 0, 0), position(1, 1, 16_000)]).toEqual([
+      1, 0, 1, 1,
+    ]);
+    expect(before - after).toBeGreaterThan(kv.slotBytes * 0.9);
+    kv.free();
+  },
+);

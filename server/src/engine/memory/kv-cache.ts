@@ -1,6 +1,6 @@
 /**
  * Keys and values of every slot: one mapping a layer for keys, one for values, each [slot, head, position, dim].
- * Reserved for the full context, present only where written. Slots lie side by side so that one run may later cover
+ * Reserved for the full context, present only where written. Slots lie side by side so that one run can cover
  * several of them.
  */
 import { Mapping, pageBytes } from './mapping.ts';
@@ -10,13 +10,22 @@ export interface KvShape {
   readonly slots: number;
   readonly heads: number;
   readonly headDim: number;
+  /** 4 for float32, 1 for int8. */
+  readonly elementBytes: number;
   /** Positions that a slot must hold at least. */
   readonly positions: number;
+  /** Whether a slot's buffers can stand in for those of several neighbours. */
+  readonly repeatable: boolean;
 }
 
-const floatBytes = Float32Array.BYTES_PER_ELEMENT;
 const greatestCommonDivisor = (a: number, b: number): number =>
   b === 0 ? a : greatestCommonDivisor(b, a % b);
+
+/** Memory that so many positions of a slot take, in whole pages. */
+export function kvBytes({ layers, heads, headDim, elementBytes }: KvShape, positions: number): number {
+  const pages = Math.ceil((positions * headDim * elementBytes) / pageBytes);
+  return 2 * layers * heads * pages * pageBytes;
+}
 
 export class KvCache {
   readonly shape: KvShape;
@@ -24,25 +33,31 @@ export class KvCache {
   readonly capacity: number;
   readonly headBytes: number;
   readonly slotBytes: number;
-  readonly #layers: readonly (readonly [keys: Mapping, values: Mapping])[];
+  readonly #mappings: readonly Mapping[];
+  readonly #owned: DisposableStack;
 
+  /** Throws, and holds nothing, if the system does not give so much address space. */
   constructor(shape: KvShape) {
     this.shape = shape;
-    const rowBytes = shape.headDim * floatBytes;
+    const rowBytes = shape.headDim * shape.elementBytes;
     const rowsPerPage = pageBytes / greatestCommonDivisor(rowBytes, pageBytes);
     this.capacity = Math.ceil(shape.positions / rowsPerPage) * rowsPerPage;
     this.headBytes = this.capacity * rowBytes;
     this.slotBytes = this.headBytes * shape.heads;
-    this.#layers = Array.from({ length: shape.layers }, () => [this.#reserve(), this.#reserve()]);
+    using owned = new DisposableStack();
+    this.#mappings = Array.from({ length: 2 * shape.layers }, () => this.#reserve(owned));
+    this.#owned = owned.move();
   }
 
-  #reserve(): Mapping {
-    return new Mapping(this.slotBytes * this.shape.slots);
+  #reserve(owner: DisposableStack): Mapping {
+    const { slots, repeatable } = this.shape;
+    const mapping = new Mapping(this.slotBytes * slots, repeatable ? 'repeatable' : 'private');
+    return owner.adopt(mapping, () => mapping.unmap());
   }
 
   /** Keys and values of layer 0, of layer 1, ... */
-  mappings(): Mapping[] {
-    return this.#layers.flat();
+  mappings(): readonly Mapping[] {
+    return this.#mappings;
   }
 
   /** Addresses of a slot's buffers: keys and values of layer 0, of layer 1, ... */
@@ -51,9 +66,27 @@ export class KvCache {
     return this.mappings().map(({ address }) => address + offset);
   }
 
+  /** As `addresses`, of one slot so many times over: what one row writes, all rows read. */
+  repeated(slot: number, times: number): bigint[] {
+    return this.mappings().map((mapping) => mapping.repeat(slot * this.slotBytes, this.slotBytes, times));
+  }
+
+  bytes(positions: number): number {
+    return kvBytes(this.shape, positions);
+  }
+
+  /** Keys and values of the slot's leading positions, head by head. */
+  leading(slot: number, positions: number): Uint8Array[] {
+    const bytes = positions * this.shape.headDim * this.shape.elementBytes;
+    const heads = Array.from({ length: this.shape.heads }, (_, head) => head * this.headBytes);
+    return this.mappings().flatMap((mapping) =>
+      heads.map((at) => new Uint8Array(mapping.view(slot * this.slotBytes + at, bytes))),
+    );
+  }
+
   /** Gives the pages of a slot's positions from `length` on back to the system. */
   truncate(slot: number, length: number): void {
-    const kept = length * this.shape.headDim * floatBytes;
+    const kept = length * this.shape.headDim * this.shape.elementBytes;
     for (const mapping of this.mappings()) {
       for (let head = 0; head < this.shape.heads; head++) {
         mapping.release(slot * this.slotBytes + head * this.headBytes + kept, this.headBytes - kept);
@@ -62,6 +95,6 @@ export class KvCache {
   }
 
   free(): void {
-    for (const mapping of this.mappings()) mapping.unmap();
+    this.#owned.dispose();
   }
 }

@@ -1,18 +1,22 @@
-/** Anonymous memory straight from the kernel: reserved whole, present only where touched, given back by the page. */
-import koffi from 'koffi';
+/** Memory straight from the kernel: reserved whole, present only where touched, given back by the page. */
+import { koffi } from '../foreign.ts';
 
+const protNone = 0;
 const protReadWrite = 0x3;
+const mapShared = 0x1;
 const mapPrivate = 0x2;
+const mapFixed = 0x10;
 const mapAnonymous = 0x20;
 const mapNoReserve = 0x4000;
 const madviseDontNeed = 4;
+const madviseRemove = 9;
 const mapFailed = -1n;
 
 export const pageBytes = 4096;
 
 interface Libc {
   mmap(
-    address: null,
+    address: bigint,
     length: number,
     protection: number,
     flags: number,
@@ -21,6 +25,9 @@ interface Libc {
   ): bigint;
   munmap(address: bigint, length: number): number;
   madvise(address: bigint, length: number, advice: number): number;
+  memfd_create(name: string, flags: number): number;
+  ftruncate(file: number, length: number): number;
+  close(file: number): number;
 }
 
 let loaded: Libc | undefined;
@@ -31,26 +38,53 @@ function libc(): Libc {
   const library = koffi.load('libc.so.6');
   loaded = {
     mmap: library.func(
-      'intptr_t mmap(void *address, size_t length, int protection, int flags, int file, int64_t offset)',
+      'intptr_t mmap(intptr_t address, size_t length, int protection, int flags, int file, int64_t offset)',
     ),
     munmap: library.func('int munmap(intptr_t address, size_t length)'),
     madvise: library.func('int madvise(intptr_t address, size_t length, int advice)'),
+    memfd_create: library.func('int memfd_create(const char *name, unsigned int flags)'),
+    ftruncate: library.func('int ftruncate(int file, int64_t length)'),
+    close: library.func('int close(int file)'),
   };
   return loaded;
+}
+
+interface Placing {
+  readonly address?: bigint;
+  readonly protection?: number;
+  readonly flags: number;
+  readonly file?: number;
+  readonly offset?: number;
+}
+
+function map(length: number, placing: Placing): bigint {
+  const { address = 0n, protection = protReadWrite, flags, file = -1, offset = 0 } = placing;
+  const placed = BigInt(libc().mmap(address, length, protection, flags | mapNoReserve, file, offset));
+  if (placed === mapFailed) throw new Error(`mmap of ${length} bytes failed: errno ${koffi.errno()}`);
+  return placed;
 }
 
 /** A mapping of the process. Views and addresses are dead after `unmap`; whoever holds it must outlive their use. */
 export class Mapping {
   readonly address: bigint;
   readonly length: number;
+  /** Of the kernel; -1 is none. It lets the same pages appear at several addresses. */
+  readonly #file: number;
+  readonly #windows = new Set<Window>();
   #mapped = true;
 
-  constructor(length: number) {
+  constructor(length: number, kind: 'private' | 'repeatable' = 'private') {
     this.length = Math.ceil(length / pageBytes) * pageBytes;
-    const flags = mapPrivate | mapAnonymous | mapNoReserve;
-    this.address = BigInt(libc().mmap(null, this.length, protReadWrite, flags, -1, 0));
-    if (this.address === mapFailed)
-      throw new Error(`mmap of ${this.length} bytes failed: errno ${koffi.errno()}`);
+    this.#file = kind === 'private' ? -1 : memoryFile(this.length);
+    try {
+      this.address =
+        kind === 'private'
+          ? map(this.length, { flags: mapPrivate | mapAnonymous })
+          : map(this.length, { flags: mapShared, file: this.#file });
+    } catch (error) {
+      if (this.#file >= 0) libc().close(this.#file);
+      throw error;
+    }
   }
 
   view(offset: number, length: number): ArrayBuffer {
@@ -59,18 +93,47 @@ export class Mapping {
     return koffi.view(this.address + BigInt(offset), length);
   }
 
+  /** The address of a range of whole pages, so many times over, one behind the other; for a repeatable mapping. */
+  repeat(offset: number, length: number, times: number): bigint {
+    const address = map(length * times, { flags: mapPrivate | mapAnonymous, protection: protNone });
+    this.#windows.add({ address, length: length * times });
+    for (let i = 0; i < times; i++) {
+      const at = address + BigInt(i * length);
+      map(length, { address: at, flags: mapShared | mapFixed, file: this.#file, offset });
+    }
+    return address;
+  }
+
   /** Gives the whole pages inside the range back; they read as zeros when touched again. */
   release(offset: number, length: number): void {
     const from = Math.ceil(offset / pageBytes) * pageBytes;
     const to = Math.floor((offset + length) / pageBytes) * pageBytes;
     if (!this.#mapped || to <= from) return;
-    const failed = libc().madvise(this.address + BigInt(from), to - from, madviseDontNeed);
+    const advice = this.#file < 0 ? madviseDontNeed : madviseRemove;
+    const failed = libc().madvise(this.address + BigInt(from), to - from, advice);
     if (failed) throw new Error(`madvise failed: errno ${koffi.errno()}`);
   }
 
   unmap(): void {
     if (!this.#mapped) return;
     this.#mapped = false;
+    for (const { address, length } of this.#windows) libc().munmap(address, length);
     libc().munmap(this.address, this.length);
+    if (this.#file >= 0) libc().close(this.#file);
   }
+}
+
+interface Window {
+  readonly address: bigint;
+  readonly length: number;
+}
+
+function memoryFile(length: number): number {
+  const file = libc().memfd_create('longpo-kv', 0);
+  if (file < 0 || libc().ftruncate(file, length) !== 0) {
+    const error = new Error(`a memory file of ${length} bytes failed: errno ${koffi.errno()}`);
+    if (file >= 0) libc().close(file);
+    throw error;
+  }
+  return file;
 }

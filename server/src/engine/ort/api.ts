@@ -4,13 +4,12 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import koffi, { type LibraryHandle } from 'koffi';
+import type { LibraryHandle } from 'koffi';
+import { koffi } from '../foreign.ts';
 
 /** Of the structs' layout; any library since 1.22 answers to it. */
 const apiVersion = 22;
 const pointerBytes = 8;
-/** A run goes deep into matrix kernels that keep their tiles on the stack of the calling thread. */
-const asyncStackBytes = 4 << 20;
 
 export type Pointer = bigint;
 /** A pointer to what the call writes. */
@@ -109,7 +108,6 @@ export class OrtLibrary {
   readonly #releaseStatus: (status: Pointer) => void;
 
   private constructor() {
-    koffi.config({ async_stack_size: asyncStackBytes });
     this.handle = koffi.load(libraryPath());
     const table = apiTable(this.handle);
     const bind = (index: number, name: string, prototype: string) => {

@@ -1,88 +1,11 @@
 import { expect, test } from 'vitest';
-import type { GeneratedToken, GenerateRequest, Generation } from '../engine.ts';
-import type { Runner, Step } from './runner.ts';
-import { Scheduler } from './scheduler.ts';
-
-const vocabularySize = 1000;
-
-/** A model whose next token is the sum of all tokens so far: it notices any step on the wrong slot or position. */
-class SumRunner implements Runner {
-  readonly slots: number;
-  readonly positions = 500;
-  readonly chunkTokens = 10;
-  readonly vocabularySize = vocabularySize;
-  readonly steps: { slot: number; tokens: number; past: number }[] = [];
-  readonly truncated: [slot: number, length: number][] = [];
-  /** Called within every step; what it returns is waited for. */
-  during: (step: Step) => unknown = () => undefined;
-  closed = 0;
-  #terminate: ((error: Error) => void) | undefined;
-  readonly #tokens: number[][];
-
-  constructor(slots: number) {
-    this.slots = slots;
-    this.#tokens = Array.from({ length: slots }, () => []);
-  }
-
-  async run(step: Step): Promise<Float32Array> {
-    if (this.#terminate) throw new Error('two steps at once');
-    const { promise, reject } = Promise.withResolvers<never>();
-    this.#terminate = reject;
-    try {
-      this.steps.push({ slot: step.slot, tokens: step.ids.length, past: step.past });
-      await Promise.race([this.during(step), promise]);
-    } finally {
-      this.#terminate = undefined;
-    }
-    const tokens = this.#tokens[step.slot] ?? [];
-    tokens.splice(step.past, Number.POSITIVE_INFINITY, ...step.ids);
-    const logits = new Float32Array(vocabularySize);
-    logits[tokens.reduce((sum, id) => sum + id, 0) % vocabularySize] = 1;
-    return logits;
-  }
-
-  terminate(): void {
-    this.#terminate?.(new Error('terminated'));
-  }
-
-  truncate(slot: number, length: number): void {
-    this.truncated.push([slot, length]);
-  }
-
-  async close(): Promise<void> {
-    this.closed += 1;
-  }
-}
-
-const request = (promptIds: number[], changes: Partial<GenerateRequest> = {}): GenerateRequest => ({
-  promptIds,
-  maxTokens: 3,
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  seed: null,
-  stopTokenIds: [],
-  ignoreEos: false,
-  topLogprobs: null,
-  ...changes,
-});
-
-async function read({ tokens }: Generation): Promise<number[]> {
-  const all: GeneratedToken[] = [];
-  for await (const token of tokens) all.push(token);
-  return all.map(({ id }) => id);
-}
-
-function expected(promptIds: number[], count: number): number[] {
-  const tokens = [...promptIds];
-  for (let i = 0; i < count; i++) tokens.push(tokens.reduce((sum, id) => sum + id, 0) % vocabularySize);
-  return tokens.slice(promptIds.length);
-}
-
-const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i);
+import type { GenerateRequest } from '../engine.ts';
+import type { Constraint } from '../sampling/constraint.ts';
+import type { Grammar } from '../sampling/grammar.ts';
+import { expected, range, read, request, SumRunner, schedule } from './fixture.ts';
 
 test('more requests than slots are all answered, first come first served', async () => {
-  const scheduler = new Scheduler(new SumRunner(2), []);
+  const scheduler = schedule(new SumRunner(2));
   const prompts = range(0, 5).map((i) => range(i * 100, 25 + i));
   const done: number[] = [];
   const answers = await Promise.all(
@@ -98,29 +21,48 @@ test('more requests than slots are all answered, first come first served', async
 
 test('a decoding request never waits for more than one chunk of a prompt', async () => {
   const runner = new SumRunner(3);
-  const scheduler = new Scheduler(runner, []);
+  const scheduler = schedule(runner);
   const short = read(scheduler.submit(request([1, 2], { maxTokens: 12 })));
   const long = [range(0, 95), range(300, 95)].map((prompt) => read(scheduler.submit(request(prompt))));
   await short;
-  const [own] = runner.steps;
-  const decodes = runner.steps.flatMap(({ slot }, i) => (slot === own?.slot ? [i] : []));
+  const decodes = runner.calls.flatMap(({ slots }, i) => (slots.includes(0) ? [i] : []));
   const gaps = decodes.slice(1).map((at, i) => at - (decodes[i] ?? 0));
   expect(Math.max(...gaps)).toBe(2);
   await Promise.all(long);
 });
 
+test('decoding requests take one run a round, whatever their number', async () => {
+  const runner = new SumRunner(4);
+  const scheduler = schedule(runner);
+  const prompts = range(0, 4).map((i) => range(i * 50, 2 + i));
+  const answers = prompts.map((prompt) => read(scheduler.submit(request(prompt, { maxTokens: 6 }))));
+  expect(await Promise.all(answers)).toEqual(prompts.map((prompt) => expected(prompt, 6)));
+  const widest = runner.calls.filter(({ slots }) => slots.length === 4);
+  expect(widest.length).toBeGreaterThanOrEqual(3);
+  expect(scheduler.stats().batchSize).toBeGreaterThan(0);
+});
+
+test('short prompts share a round up to the tokens of one chunk', async () => {
+  const runner = new SumRunner(4);
+  const scheduler = schedule(runner);
+  const prompts = range(0, 4).map((i) => range(i * 50, 4));
+  await Promise.all(prompts.map((prompt) => read(scheduler.submit(request(prompt, { maxTokens: 2 })))));
+  // 4 + 4 of a chunk of 10, then those two decode, then the others.
+  expect(runner.calls.map(({ slots }) => slots)).toEqual([[0], [1], [0, 1], [2], [3], [2, 3]]);
+});
+
 test('prompts take turns, so a short one behind a long one is soon answered', async () => {
   const runner = new SumRunner(2);
-  const scheduler = new Scheduler(runner, []);
+  const scheduler = schedule(runner);
   const long = read(scheduler.submit(request(range(0, 400))));
   await read(scheduler.submit(request(range(500, 15), { maxTokens: 1 })));
-  expect(runner.steps.length).toBeLessThanOrEqual(5);
+  expect(runner.calls.length).toBeLessThanOrEqual(5);
   await long;
 });
 
 test('a prompt continues from the prefix that its slot holds', async () => {
   const runner = new SumRunner(2);
-  const scheduler = new Scheduler(runner, []);
+  const scheduler = schedule(runner);
   const first = range(10, 30);
   await read(scheduler.submit(request(first)));
   const followUp = [...first, ...expected(first, 3), 7, 8];
@@ -128,7 +70,12 @@ test('a prompt continues from the prefix that its slot holds', async () => {
   expect(await read(generation)).toEqual(expected(followUp, 3));
   // The last token of the first answer was never fed.
   expect(generation.cachedTokens).toBe(32);
-  expect(runner.truncated.at(-1)).toEqual([0, 32]);
+  expect(runner.truncated).toEqual([
+    [0, 0],
+    [0, 32],
+    [0, 32],
+    [0, 37],
+  ]);
   expect(scheduler.stats()).toMatchObject({
     prefixCacheQueries: 65,
     prefixCacheHits: 32,
@@ -137,7 +84,7 @@ test('a prompt continues from the prefix that its slot holds', async () => {
 });
 
 test('progress of the prompt is told from the cached tokens on', async () => {
-  const scheduler = new Scheduler(new SumRunner(1), []);
+  const scheduler = schedule(new SumRunner(1));
   const progress: [number, number][] = [];
   await read(scheduler.submit(request(range(0, 25), { onPrefill: (...args) => progress.push(args) })));
   expect(progress).toEqual([
@@ -151,7 +98,7 @@ test('progress of the prompt is told from the cached tokens on', async () => {
 test('a stop token ends the answer and is not part of it; ignoreEos goes on past the model own one', async () => {
   const [first = 0, second = 0] = expected([3, 4], 2);
   const ended = (changes: Partial<GenerateRequest>) => {
-    const generation = new Scheduler(new SumRunner(1), [second]).submit(request([3, 4], changes));
+    const generation = schedule(new SumRunner(1), { eosTokenIds: [second] }).submit(request([3, 4], changes));
     return Promise.all([read(generation), generation.finishReason]);
   };
   expect(await ended({})).toEqual([[first], 'stop']);
@@ -160,17 +107,17 @@ test('a stop token ends the answer and is not part of it; ignoreEos goes on past
 });
 
 test('the answer is cut to what is left of the context', async () => {
-  const scheduler = new Scheduler(new SumRunner(1), []);
+  const scheduler = schedule(new SumRunner(1));
   const generation = scheduler.submit(request(range(0, 498), { maxTokens: 99 }));
   expect([(await read(generation)).length, await generation.finishReason]).toEqual([2, 'length']);
 });
 
 test('an abort ends the step in flight and leaves the slot to the next request', async () => {
   const runner = new SumRunner(1);
-  const scheduler = new Scheduler(runner, []);
+  const scheduler = schedule(runner);
   const controller = new AbortController();
-  runner.during = ({ past }) => {
-    if (past !== 20) return undefined;
+  runner.during = ([step]) => {
+    if (step?.past !== 20) return undefined;
     queueMicrotask(() => controller.abort());
     return new Promise(() => undefined);
   };
@@ -183,7 +130,7 @@ test('an abort ends the step in flight and leaves the slot to the next request',
 
 test('a request that is aborted while it waits, or before, never runs', async () => {
   const runner = new SumRunner(1);
-  const scheduler = new Scheduler(runner, []);
+  const scheduler = schedule(runner);
   const controller = new AbortController();
   const running = read(scheduler.submit(request(range(0, 30))));
   const waiting = scheduler.submit(request([1]), controller.signal);
@@ -191,11 +138,11 @@ test('a request that is aborted while it waits, or before, never runs', async ()
   const late = scheduler.submit(request([1]), controller.signal);
   expect([await waiting.finishReason, await late.finishReason]).toEqual(['abort', 'abort']);
   await running;
-  expect(runner.steps.every(({ tokens, past }) => tokens + past > 1)).toBe(true);
+  expect(runner.calls.every(({ tokens, past }) => tokens + (past[0] ?? 0) > 1)).toBe(true);
 });
 
 test('a reader that leaves early aborts its request', async () => {
-  const scheduler = new Scheduler(new SumRunner(1), []);
+  const scheduler = schedule(new SumRunner(1));
   const generation = scheduler.submit(request([1, 2], { maxTokens: 400 }));
   for await (const _ of generation.tokens) break;
   expect(await generation.finishReason).toBe('abort');
@@ -203,8 +150,9 @@ test('a reader that leaves early aborts its request', async () => {
 
 test('a step that fails costs its own request only', async () => {
   const runner = new SumRunner(2);
-  const scheduler = new Scheduler(runner, []);
-  runner.during = ({ ids }) => (ids.includes(666) ? Promise.reject(new Error('out of memory')) : undefined);
+  const scheduler = schedule(runner);
+  runner.during = (steps) =>
+    steps.some(({ ids }) => ids.includes(666)) ? Promise.reject(new Error('out of memory')) : undefined;
   const failing = scheduler.submit(request([1, 666]));
   const other = scheduler.submit(request([1, 2]));
   await expect(read(failing)).rejects.toThrow('out of memory');
@@ -212,9 +160,62 @@ test('a step that fails costs its own request only', async () => {
   expect(await read(other)).toEqual(expected([1, 2], 3));
 });
 
+test('a decode run that fails is repeated for each alone, and only who fails there is lost', async () => {
+  const runner = new SumRunner(3);
+  const scheduler = schedule(runner);
+  const poisoned = expected([1, 2], 2)[1] ?? -1;
+  runner.during = (steps) =>
+    steps.some(({ ids, past }) => past === 3 && ids[0] === poisoned)
+      ? Promise.reject(new Error('out of memory'))
+      : undefined;
+  const failing = read(scheduler.submit(request([1, 2], { maxTokens: 8 })));
+  const others = [
+    [1, 1],
+    [5, 9],
+  ].map((prompt) => read(scheduler.submit(request(prompt, { maxTokens: 8 }))));
+  await expect(failing).rejects.toThrow('out of memory');
+  expect(await Promise.all(others)).toEqual([expected([1, 1], 8), expected([5, 9], 8)]);
+});
+
+test('every run is told with its phase, tokens and sequences', async () => {
+  const steps: unknown[] = [];
+  const scheduler = schedule(new SumRunner(1), { onStep: ({ seconds: _, ...step }) => steps.push(step) });
+  await read(scheduler.submit(request(range(0, 15), { maxTokens: 2 })));
+  expect(steps).toEqual([
+    { phase: 'prefill', tokens: 10, sequences: 1 },
+    { phase: 'prefill', tokens: 5, sequences: 1 },
+    { phase: 'decode', tokens: 1, sequences: 1 },
+  ]);
+});
+
+test('a grammar holds the answer, token by token, and is let go at its end', async () => {
+  const grammar = { type: 'json_object' } as const;
+  const told: unknown[] = [];
+  const constrain = (asked: Grammar): Constraint => {
+    told.push(asked);
+    return {
+      // Only even tokens.
+      apply: (logits) =>
+        logits.set(logits.map((logit, id) => (id % 2 === 1 ? Number.NEGATIVE_INFINITY : logit))),
+      accept: (id) => told.push(id),
+      close: () => told.push('closed'),
+    };
+  };
+  const scheduler = schedule(new SumRunner(1), { constrain });
+  const answer = await read(scheduler.submit(request([3], { grammar })));
+  expect(answer.every((id) => id % 2 === 0)).toBe(true);
+  expect(told).toEqual([grammar, ...answer, 'closed']);
+});
+
+test('a grammar that nothing can hold an answer to is refused', () => {
+  const scheduler = schedule(new SumRunner(1));
+  const submit = () => scheduler.submit(request([3], { grammar: { type: 'json_object' } }));
+  expect(submit).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }));
+});
+
 test('closing aborts what runs and waits, closes the runner once, and refuses new requests', async () => {
   const runner = new SumRunner(1);
-  const scheduler = new Scheduler(runner, []);
+  const scheduler = schedule(runner);
   const reached = Promise.withResolvers<void>();
   runner.during = () => {
     reached.resolve();

@@ -1,36 +1,81 @@
 /**
- * Interleaves requests on one runner. A round is one token for every decoding sequence and one chunk of one prompt,
- * so that a decode never waits for more than one chunk. Prompts take turns chunk by chunk.
+ * Interleaves requests on one runner. A round is one token for all decoding sequences in one run, and then chunks of
+ * prompts up to one chunk's tokens, so that a decode never waits for more than that. Prompts take turns.
  */
-import type { EngineStats, GenerateRequest, Generation } from '../engine.ts';
+import type { EngineOptions, EngineStats, GenerateRequest, Generation, StepRecord } from '../engine.ts';
 import { EngineError } from '../engine.ts';
+import type { PrefixStore } from '../prefix-cache/prefix-store.ts';
+import type { Constraint } from '../sampling/constraint.ts';
+import type { Grammar } from '../sampling/grammar.ts';
 import type { Runner } from './runner.ts';
 import { Sequence } from './sequence.ts';
 import { Slots } from './slots.ts';
+import { WaitingLine } from './waiting-line.ts';
+
+export interface SchedulerOptions extends Pick<EngineOptions, 'kvMemory' | 'maxQueuedTokens' | 'onStep'> {
+  readonly eosTokenIds: readonly number[];
+  /** Where the kept prefixes are read from before the first request and written to after the last. */
+  readonly prefixes?: PrefixStore | null;
+  /** What holds an answer to a grammar; requests with one are refused unless given. */
+  readonly constrain?: (grammar: Grammar) => Constraint;
+}
 
 export class Scheduler {
   readonly #runner: Runner;
-  readonly #eosTokenIds: readonly number[];
+  readonly #options: SchedulerOptions;
   readonly #slots: Slots;
-  readonly #waiting: Sequence[] = [];
+  readonly #waiting: WaitingLine;
   readonly #running: Sequence[] = [];
-  readonly #totals = { prefixCacheQueries: 0, prefixCacheHits: 0, promptTokens: 0, generationTokens: 0 };
-  #inFlight: Sequence | undefined;
-  #lastPrefilled: Sequence | undefined;
+  readonly #totals = {
+    prefixCacheQueries: 0,
+    prefixCacheHits: 0,
+    promptTokens: 0,
+    prefillTokens: 0,
+    generationTokens: 0,
+    draftTokens: 0,
+    draftAccepted: 0,
+  };
+  #batchSize = 0;
+  /** Whose chunk runs now. */
+  #reading: Sequence | undefined;
+  #lastRead: Sequence | undefined;
   #working: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(runner: Runner, eosTokenIds: readonly number[]) {
+  constructor(runner: Runner, options: SchedulerOptions) {
     this.#runner = runner;
-    this.#eosTokenIds = eosTokenIds;
-    this.#slots = new Slots(runner.slots);
+    this.#options = options;
+    this.#waiting = new WaitingLine(options.maxQueuedTokens ?? null);
+    this.#slots = new Slots({
+      count: runner.slots,
+      kvBytes: (tokens) => runner.kvBytes(tokens),
+      budget: options.kvMemory ?? Number.POSITIVE_INFINITY,
+      reuseDecoded: runner.decodesAsItReads,
+    });
   }
 
-  /** The request has been checked: a prompt that fits, with at least one token of room. */
+  /** Fills the slots with the prefixes of an earlier life. To be awaited before the first request. */
+  async restore(): Promise<void> {
+    await this.#options.prefixes?.load({
+      // A longer one is of an engine that served longer contexts.
+      place: (ids) => (ids.length < this.#runner.positions ? this.#slots.adopt(ids) : undefined),
+      memory: (slot, tokens) => this.#runner.memory(slot, tokens),
+      discard: (slot) => {
+        this.#slots.discard(slot);
+        this.#runner.truncate(slot, 0);
+      },
+    });
+  }
+
+  /** The request has been checked: a prompt that fits, with room for a token unless none is wanted. */
   submit(request: GenerateRequest, signal?: AbortSignal): Generation {
     if (this.#closing) throw new EngineError('ENGINE_CLOSED', 'the engine is closed');
+    this.#waiting.check(request.promptIds.length, this.#slots.idle);
     const maxTokens = Math.min(request.maxTokens, this.#runner.positions - request.promptIds.length);
-    const limits = { maxTokens, eosTokenIds: this.#eosTokenIds };
+    const { maxDraft } = this.#runner;
+    // Last, since it is held until the sequence ends.
+    const constraint = request.grammar ? this.#constraint(request.grammar) : undefined;
+    const limits = { maxTokens, maxDraft, eosTokenIds: this.#options.eosTokenIds, constraint };
     const sequence = new Sequence(request, limits, signal, (aborted) => this.#onAbort(aborted));
     if (signal?.aborted) {
       sequence.finish('abort');
@@ -41,132 +86,244 @@ export class Scheduler {
     return sequence;
   }
 
+  #constraint(grammar: Grammar): Constraint {
+    const { constrain } = this.#options;
+    if (constrain) return constrain(grammar);
+    throw new EngineError('REQUEST_INVALID', 'this engine cannot hold an answer to a grammar');
+  }
+
   stats(): EngineStats {
     return {
       running: this.#running.length,
       waiting: this.#waiting.length,
+      queuedTokens: this.#waiting.tokens,
       kvTokensUsed: this.#slots.tokensUsed,
       kvTokensCapacity: this.#runner.slots * this.#runner.positions,
+      kvBytesUsed: this.#slots.bytesUsed,
+      kvBytesReserved: this.#slots.bytesReserved,
+      batchSize: this.#batchSize,
+      evictions: this.#slots.evictions,
       ...this.#totals,
     };
   }
 
-  /** Aborts every request, waits for the step in flight, closes the runner. */
+  /** Aborts every request, waits for the run in flight, closes the runner. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
-    for (const sequence of this.#waiting.splice(0)) sequence.finish('abort');
+    for (const sequence of this.#waiting.clear()) sequence.finish('abort');
     for (const sequence of this.#running) sequence.abort();
-    if (this.#inFlight) this.#runner.terminate();
+    this.#runner.terminate();
     await this.#working;
-    await this.#runner.close();
+    const kept = this.#slots
+      .kept()
+      .map(({ slot, ids }) => ({ ids, memory: this.#runner.memory(slot, ids.length) }));
+    try {
+      await this.#options.prefixes?.save(kept);
+    } finally {
+      await this.#runner.close();
+    }
   }
 
+  /** A chunk of a prompt is cut short. A decode step is not: it is short, and others are in it. */
   #onAbort(sequence: Sequence): void {
-    const at = this.#waiting.indexOf(sequence);
-    if (at >= 0) {
-      this.#waiting.splice(at, 1);
-      sequence.finish('abort');
-    } else if (sequence === this.#inFlight) this.#runner.terminate();
+    if (this.#waiting.remove(sequence)) sequence.finish('abort');
+    else if (sequence === this.#reading) this.#runner.terminate();
   }
 
   async #work(): Promise<void> {
     // Requests of one turn of the event loop start together.
     await Promise.resolve();
     for (;;) {
-      this.#dropAborted();
+      this.#retireEnded();
       this.#admit();
       if (this.#running.length === 0) break;
-      for (const sequence of this.#running.filter(({ decoding }) => decoding)) await this.#step(sequence);
-      const prompt = this.#nextPrompt();
-      if (prompt) await this.#step(prompt);
+      await this.#decode(this.#running.filter(({ decoding }) => decoding));
+      this.#retireEnded();
+      await this.#readPrompts();
     }
     this.#working = undefined;
   }
 
-  #dropAborted(): void {
-    for (const sequence of this.#running.filter(({ aborted }) => aborted)) {
-      sequence.finish('abort');
-      this.#retire(sequence);
+  #retireEnded(): void {
+    for (const sequence of this.#running) {
+      if (sequence.aborted && !sequence.finished) sequence.finish('abort');
+      if (sequence.finished) this.#runner.truncate(sequence.slot, this.#slots.free(sequence.slot));
     }
+    const going = this.#running.filter(({ finished }) => !finished);
+    this.#running.splice(0, this.#running.length, ...going);
   }
 
   #admit(): void {
     for (;;) {
-      const sequence = this.#waiting[0];
-      const placement = sequence && this.#slots.take(sequence.request.promptIds);
-      if (!sequence || !placement) return;
+      const sequence = this.#waiting.first;
+      if (!sequence) return;
+      const { promptIds, promptLogprobs } = sequence.request;
+      const limit = promptIds.length + sequence.maxTokens;
+      const placement = this.#slots.take({ promptIds, limit, reuse: promptLogprobs === null });
+      if (!placement) return;
       this.#waiting.shift();
-      this.#running.push(sequence);
-      sequence.slot = placement.slot;
-      sequence.cachedTokens = placement.cached;
-      sequence.pending = sequence.pending.slice(placement.cached);
-      const total = sequence.request.promptIds.length;
-      this.#totals.prefixCacheQueries += total;
-      this.#totals.prefixCacheHits += placement.cached;
-      this.#totals.promptTokens += total;
-      this.#attempt(sequence, () => {
-        this.#runner.truncate(placement.slot, placement.cached);
-        sequence.request.onPrefill?.(placement.cached, total);
-      });
+      for (const slot of placement.evicted) this.#runner.truncate(slot, 0);
+      this.#start(sequence, placement.slot, placement.cached);
     }
   }
 
-  /** After the one whose chunk ran last, in the order of arrival. */
-  #nextPrompt(): Sequence | undefined {
-    const prompts = this.#running.filter(({ decoding, finished }) => !decoding && !finished);
-    const last = this.#lastPrefilled ? prompts.indexOf(this.#lastPrefilled) : -1;
-    this.#lastPrefilled = prompts[(last + 1) % prompts.length];
-    return this.#lastPrefilled;
+  #start(sequence: Sequence, slot: number, cached: number): void {
+    const total = sequence.request.promptIds.length;
+    this.#running.push(sequence);
+    sequence.slot = slot;
+    sequence.cachedTokens = cached;
+    sequence.pending = sequence.pending.slice(cached);
+    this.#totals.prefixCacheQueries += total;
+    this.#totals.prefixCacheHits += cached;
+    this.#totals.promptTokens += total;
+    attempt(sequence, () => {
+      this.#runner.truncate(slot, cached);
+      sequence.request.onPrefill?.(cached, total);
+    });
   }
 
-  /** Runs the next chunk or token of a sequence and takes it off when that ends it. */
-  async #step(sequence: Sequence): Promise<void> {
-    if (!sequence.aborted) await this.#run(sequence);
-    if (sequence.aborted && !sequence.finished) sequence.finish('abort');
-    if (sequence.finished) this.#retire(sequence);
-  }
-
-  async #run(sequence: Sequence): Promise<void> {
-    const ids = sequence.pending.slice(0, this.#runner.chunkTokens);
-    const { slot } = sequence;
-    this.#inFlight = sequence;
+  /** One token for each of them. */
+  async #decode(batch: readonly Sequence[]): Promise<void> {
+    const live = batch.filter(({ aborted }) => !aborted);
+    const [first, ...others] = live;
+    if (!first) return;
     try {
-      const logits = await this.#runner.run({ slot, ids, past: this.#slots.length(slot) });
-      this.#slots.append(slot, ids);
-      sequence.pending = sequence.pending.slice(ids.length);
-      if (!sequence.aborted) this.#advance(sequence, logits);
+      if (others.length === 0) await this.#decodeAlone(first);
+      else await this.#decodeTogether(live);
     } catch (error) {
-      // The slot still holds what it held before the step, so only this request is lost.
-      if (!sequence.aborted) sequence.fail(error);
-    } finally {
-      this.#inFlight = undefined;
+      // Slots hold what they held before the step, so whoever does not fail by itself goes on.
+      if (others.length > 0) for (const sequence of live) await this.#decode([sequence]);
+      else if (!first.aborted) first.fail(error);
     }
   }
 
-  #advance(sequence: Sequence, logits: Float32Array): void {
-    const { promptIds, onPrefill } = sequence.request;
-    if (!sequence.decoding) onPrefill?.(promptIds.length - sequence.pending.length, promptIds.length);
-    if (sequence.pending.length > 0) return;
+  /** Guesses pay where a run is cheap beside its first row; a batch has rows enough. */
+  async #decodeAlone(sequence: Sequence): Promise<void> {
+    const draft = sequence.draft();
+    if (draft.length > 0) await this.#decodeDraft(sequence, draft);
+    else await this.#decodeTogether([sequence]);
+  }
+
+  async #decodeTogether(batch: readonly Sequence[]): Promise<void> {
+    const rows = batch.map(({ slot, pending }) => ({
+      slot,
+      id: pending[0] ?? 0,
+      past: this.#slots.length(slot),
+    }));
+    this.#batchSize = batch.length;
+    const logits = await this.#timed('decode', rows.length, rows.length, () => this.#runner.decode(rows));
+    for (const [i, sequence] of batch.entries()) {
+      const row = logits[i];
+      if (!row) throw new Error(`no logits for row ${i} of ${rows.length}`);
+      this.#slots.decoded(sequence.slot, sequence.pending);
+      sequence.pending = [];
+      if (!sequence.aborted) attempt(sequence, () => this.#accept(sequence, row));
+    }
+  }
+
+  /** The next token and, while the guess holds, those after it. */
+  async #decodeDraft(sequence: Sequence, draft: readonly number[]): Promise<void> {
+    const { slot } = sequence;
+    const ids = [...sequence.pending, ...draft];
+    const step = { slot, ids, past: this.#slots.length(slot) };
+    this.#batchSize = 1;
+    const logits = await this.#timed('decode', ids.length, 1, () => this.#runner.verify(step));
+    let held = 0;
+    for (const row of logits) {
+      if (sequence.aborted || sequence.finished || sequence.pending[0] !== ids[held]) break;
+      this.#slots.decoded(slot, sequence.pending);
+      sequence.pending = [];
+      held += 1;
+      attempt(sequence, () => this.#accept(sequence, row));
+    }
+    // The first row is the token that was pending anyway.
+    const accepted = Math.max(held - 1, 0);
+    sequence.drafted(draft.length, accepted);
+    this.#totals.draftTokens += draft.length;
+    this.#totals.draftAccepted += accepted;
+  }
+
+  #accept(sequence: Sequence, logits: Float32Array): void {
     sequence.accept(logits);
     if (sequence.pending.length > 0) this.#totals.generationTokens += 1;
   }
 
-  /** A callback that throws costs its own request only. */
-  #attempt(sequence: Sequence, action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      sequence.fail(error);
-      this.#retire(sequence);
+  /** Chunks of one prompt after another, as long as the next one fits what is left of a chunk's tokens. */
+  async #readPrompts(): Promise<void> {
+    let budget = this.#runner.chunkTokens;
+    for (;;) {
+      const sequence = this.#nextPrompt();
+      const tokens = Math.min(sequence?.pending.length ?? 0, this.#runner.chunkTokens);
+      if (!sequence || tokens > budget) return;
+      budget -= tokens;
+      this.#lastRead = sequence;
+      await this.#readChunk(sequence);
+      this.#retireEnded();
     }
   }
 
-  #retire(sequence: Sequence): void {
-    this.#running.splice(this.#running.indexOf(sequence), 1);
-    this.#slots.free(sequence.slot);
+  /** The one after whose chunk ran last, in the order of arrival. */
+  #nextPrompt(): Sequence | undefined {
+    const prompts = this.#running.filter(
+      ({ decoding, finished, aborted }) => !decoding && !finished && !aborted,
+    );
+    const last = this.#lastRead ? this.#running.indexOf(this.#lastRead) : -1;
+    return prompts.find((sequence) => this.#running.indexOf(sequence) > last) ?? prompts[0];
+  }
+
+  async #readChunk(sequence: Sequence): Promise<void> {
+    const ids = sequence.pending.slice(0, this.#runner.chunkTokens);
+    const { slot } = sequence;
+    const step = { slot, ids, past: this.#slots.length(slot) };
+    this.#reading = sequence;
+    try {
+      const logits = await this.#timed('prefill', ids.length, 1, () =>
+        this.#runner.run(sequence.prompt ? { ...step, at: [...ids.keys()] } : step),
+      );
+      this.#slots.read(slot, ids);
+      sequence.pending = sequence.pending.slice(ids.length);
+      this.#totals.prefillTokens += ids.length;
+      if (!sequence.aborted) await this.#advance(sequence, logits);
+    } catch (error) {
+      // The slot still holds what it held before the step, so only this request is lost.
+      if (!sequence.aborted) sequence.fail(error);
+    } finally {
+      this.#reading = undefined;
+    }
+  }
+
+  async #advance(sequence: Sequence, logits: Float32Array): Promise<void> {
+    const { promptIds, onPrefill } = sequence.request;
+    const { vocabularySize } = this.#runner;
+    onPrefill?.(promptIds.length - sequence.pending.length, promptIds.length);
+    await sequence.prompt?.add(logits, vocabularySize);
+    if (sequence.pending.length > 0 || sequence.aborted) return;
+    sequence.promptRead();
+    if (!sequence.finished) this.#accept(sequence, logits.subarray(-vocabularySize));
+  }
+
+  async #timed<T>(
+    phase: StepRecord['phase'],
+    tokens: number,
+    sequences: number,
+    run: () => Promise<T>,
+  ): Promise<T> {
+    const started = performance.now();
+    const result = await run();
+    this.#options.onStep?.({ phase, tokens, sequences, seconds: (performance.now() - started) / 1000 });
+    return result;
+  }
+}
+
+/** What throws here costs its own request only. */
+function attempt(sequence: Sequence, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    sequence.fail(error);
   }
 }

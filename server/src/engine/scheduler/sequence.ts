@@ -1,12 +1,21 @@
 /** One request on its way through the scheduler. */
-import type { FinishReason, GenerateRequest, Generation } from '../engine.ts';
+import type { FinishReason, GenerateRequest, Generation, PromptToken } from '../engine.ts';
+import type { Constraint } from '../sampling/constraint.ts';
 import { createSampler, type Sampler } from '../sampling/sampler.ts';
+import { PromptLogprobs } from './prompt-logprobs.ts';
+import { PromptLookup } from './prompt-lookup.ts';
 import { TokenQueue } from './token-queue.ts';
 
 export class Sequence implements Generation {
   readonly request: GenerateRequest;
   readonly tokens: TokenQueue;
   readonly finishReason: Promise<FinishReason>;
+  readonly promptLogprobs: Promise<readonly (PromptToken | null)[] | null>;
+  /** null unless asked for. */
+  readonly prompt: PromptLogprobs | null;
+  readonly #lookup: PromptLookup | null;
+  /** New tokens at most. */
+  readonly maxTokens: number;
   cachedTokens = 0;
   slot = -1;
   /** Tokens that the model has not seen yet: the rest of the prompt, or the last token. */
@@ -14,28 +23,42 @@ export class Sequence implements Generation {
   #generated = 0;
   #aborted = false;
   #finished = false;
-  readonly #maxTokens: number;
   readonly #stops: ReadonlySet<number>;
   readonly #sample: Sampler;
-  readonly #settle: { resolve(reason: FinishReason): void; reject(error: unknown): void };
+  readonly #constraint: Constraint | undefined;
+  readonly #settle: PromiseWithResolvers<FinishReason>;
+  readonly #settlePrompt: PromiseWithResolvers<readonly (PromptToken | null)[] | null>;
   readonly #detach: () => void;
 
   constructor(
     request: GenerateRequest,
-    limits: { readonly maxTokens: number; readonly eosTokenIds: readonly number[] },
+    limits: {
+      readonly maxTokens: number;
+      readonly eosTokenIds: readonly number[];
+      readonly maxDraft: number;
+      /** Of the request's grammar. */
+      readonly constraint?: Constraint | undefined;
+    },
     signal: AbortSignal | undefined,
     onAbort: (sequence: Sequence) => void,
   ) {
     this.request = request;
     this.pending = [...request.promptIds];
-    this.#maxTokens = limits.maxTokens;
+    this.maxTokens = limits.maxTokens;
     this.#stops = new Set([...request.stopTokenIds, ...(request.ignoreEos ? [] : limits.eosTokenIds)]);
-    this.#sample = createSampler(request);
-    const { promise, resolve, reject } = Promise.withResolvers<FinishReason>();
+    const { constraint } = limits;
+    this.#constraint = constraint;
+    this.#sample = createSampler(request, { promptIds: request.promptIds, stopIds: this.#stops, constraint });
+    const { promptIds, promptLogprobs } = request;
+    this.prompt = promptLogprobs === null ? null : new PromptLogprobs(promptIds, promptLogprobs);
+    this.#lookup = limits.maxDraft > 0 ? new PromptLookup(promptIds, limits.maxDraft) : null;
+    this.#settle = Promise.withResolvers<FinishReason>();
+    this.#settlePrompt = Promise.withResolvers<readonly (PromptToken | null)[] | null>();
+    this.finishReason = this.#settle.promise;
+    this.promptLogprobs = this.#settlePrompt.promise;
     // A caller that only reads the tokens learns of a failure there.
-    promise.catch(() => undefined);
-    this.finishReason = promise;
-    this.#settle = { resolve, reject };
+    this.finishReason.catch(() => undefined);
+    this.promptLogprobs.catch(() => undefined);
     const abort = (): void => {
       if (this.#finished || this.#aborted) return;
       this.#aborted = true;
@@ -59,6 +82,21 @@ export class Sequence implements Generation {
     return this.#generated > 0;
   }
 
+  /** A guess of the tokens after the pending one, all but the last that may come. */
+  draft(): number[] {
+    return this.#lookup?.propose(this.maxTokens - this.#generated - 1) ?? [];
+  }
+
+  drafted(proposed: number, accepted: number): void {
+    this.#lookup?.judge(proposed, accepted);
+  }
+
+  /** The whole prompt is in the slot. */
+  promptRead(): void {
+    this.#settlePrompt.resolve(this.prompt?.entries ?? null);
+    if (this.maxTokens === 0) this.finish('length');
+  }
+
   /** Takes the token that the logits after the last pending token give, and ends the sequence if it is the last. */
   accept(logits: Float32Array): void {
     const token = this.#sample(logits);
@@ -69,7 +107,8 @@ export class Sequence implements Generation {
     this.#generated += 1;
     this.pending = [token.id];
     this.tokens.push(token);
-    if (this.#generated >= this.#maxTokens) this.finish('length');
+    this.#lookup?.push(token.id);
+    if (this.#generated >= this.maxTokens) this.finish('length');
   }
 
   abort(): void {
@@ -78,17 +117,20 @@ export class Sequence implements Generation {
 
   finish(reason: FinishReason): void {
     this.#end();
+    this.#settlePrompt.resolve(null);
     this.#settle.resolve(reason);
   }
 
   fail(error: unknown): void {
     this.#end(error);
+    this.#settlePrompt.reject(error);
     this.#settle.reject(error);
   }
 
   #end(error?: unknown): void {
     this.#finished = true;
     this.#detach();
+    this.#constraint?.close();
     this.tokens.end(error);
   }
 }

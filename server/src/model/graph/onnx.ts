@@ -3,7 +3,15 @@ import type { Dtype, Tensor } from '../safetensors.ts';
 import { Message } from './protobuf.ts';
 
 /** TensorProto.DataType */
-export const elementType = { FLOAT: 1, UINT8: 2, INT32: 6, INT64: 7, FLOAT16: 10, BFLOAT16: 16 } as const;
+export const elementType = {
+  FLOAT: 1,
+  UINT8: 2,
+  INT8: 3,
+  INT32: 6,
+  INT64: 7,
+  FLOAT16: 10,
+  BFLOAT16: 16,
+} as const;
 export type ElementType = (typeof elementType)[keyof typeof elementType];
 
 const ofDtype: Record<Dtype, ElementType> = {
@@ -14,11 +22,16 @@ const ofDtype: Record<Dtype, ElementType> = {
 };
 
 /** A number is an INT if written `int`, a FLOAT if written `float`; bare numbers would hide which one ONNX reads. */
-export type Attribute = { readonly int: number } | { readonly float: number };
+export type Attribute = { readonly int: number } | { readonly float: number } | { readonly string: string };
 
 export interface NodeOptions {
   readonly domain?: 'com.microsoft';
   readonly attributes?: Readonly<Record<string, Attribute>>;
+  /**
+   * For nodes that need initializers only. ONNX Runtime runs what a node needs in the reverse order of the graph, so what
+   * stands before everything else runs just before its use, and what stands before its use runs before everything else.
+   */
+  readonly atFront?: boolean;
 }
 
 /** Dimensions are numbers, or names that may differ from run to run. */
@@ -27,9 +40,10 @@ export type Dimensions = readonly (number | string)[];
 const irVersion = 10;
 const opset = 21;
 const external = 1;
-const attributeType = { float: 1, int: 2 };
+const attributeType = { float: 1, int: 2, string: 3 };
 
 export class OnnxGraph {
+  readonly #front: Message[] = [];
   readonly #nodes: Message[] = [];
   readonly #initializers = new Map<string, Message>();
   readonly #inputs: Message[] = [];
@@ -45,7 +59,7 @@ export class OnnxGraph {
       message.message(5, attribute(name, value));
     }
     if (options.domain) message.string(7, options.domain);
-    this.#nodes.push(message);
+    (options.atFront ? this.#front : this.#nodes).push(message);
     return outputs[0] ?? '';
   }
 
@@ -81,7 +95,7 @@ export class OnnxGraph {
 
   encode(): Uint8Array {
     const graph = new Message();
-    for (const node of this.#nodes) graph.message(1, node);
+    for (const node of [...this.#front, ...this.#nodes]) graph.message(1, node);
     graph.string(2, 'decoder');
     for (const initializer of this.#initializers.values()) graph.message(5, initializer);
     for (const input of this.#inputs) graph.message(11, input);
@@ -98,6 +112,7 @@ export class OnnxGraph {
 
 function attribute(name: string, value: Attribute): Message {
   const message = new Message().string(1, name);
+  if ('string' in value) return message.string(4, value.string).int(20, attributeType.string);
   return 'int' in value
     ? message.int(3, value.int).int(20, attributeType.int)
     : message.float(2, value.float).int(20, attributeType.float);

@@ -24,7 +24,8 @@ export function castToFloat(graph: OnnxGraph, tensors: Tensors, name: string): s
   if (!tensor) throw new Error(`no tensor ${name}`);
   const stored = graph.external(tensor);
   if (tensor.dtype === 'F32') return stored;
-  return graph.node('Cast', [stored], [`${name}:f32`], { attributes: { to: { int: elementType.FLOAT } } });
+  const attributes = { to: { int: elementType.FLOAT } };
+  return graph.node('Cast', [stored], [`${name}:f32`], { attributes, atFront: true });
 }
 
 /** Each weight is cast once, however often it is used. */

@@ -56,7 +56,7 @@ test('a damaged entry is written anew', async () => {
 test('when the weights cannot be read, nothing is left in the cache', async () => {
   const folder = await open('F16');
   await rm(join(root, 'model', 'model.safetensors'));
-  await expect(quantizedWeights(folder, 'int4', cache(), 1)).rejects.toThrow('ENOENT');
+  await expect(quantizedWeights(folder, 'int4', cache(), 1)).rejects.toMatchObject({ code: 'ENOENT' });
   expect(await readdir(cache())).toEqual([]);
 });
 

@@ -8,6 +8,7 @@ import type { ModelFolder, OnBytes } from '../folder.ts';
 import type { QuantizedWeights } from '../graph/projections.ts';
 import { readSafetensors, type Tensor } from '../safetensors.ts';
 import type { BlockFormat } from './block.ts';
+import { diskFull, requireSpace } from './disk-space.ts';
 import { type Part, type QuantizationPlan, quantizationPlan } from './plan.ts';
 import type { WorkerTask } from './worker.ts';
 
@@ -63,6 +64,24 @@ async function writeEntry(
 ): Promise<Map<string, Tensor>> {
   await mkdir(dirname(entry), { recursive: true });
   await removeAbandoned(entry);
+  await requireSpace(dirname(entry), plan.fileBytes);
+  try {
+    await publish(entry, plan, threads, onBytes);
+  } catch (error) {
+    throw (await diskFull(error, dirname(entry), plan.fileBytes)) ?? error;
+  }
+  const tensors = await readCached(entry, plan);
+  if (!tensors) throw new Error(`${entry}: the quantised weights just written cannot be read back`);
+  return tensors;
+}
+
+/** Writes a folder of another name, then gives it the entry's: who finds the entry finds all of it. */
+async function publish(
+  entry: string,
+  plan: QuantizationPlan,
+  threads: number,
+  onBytes?: OnBytes,
+): Promise<void> {
   const temporary = await mkdtemp(`${entry}.tmp-`);
   try {
     await writeFile(join(temporary, fileName), plan, threads, onBytes);
@@ -74,9 +93,6 @@ async function writeEntry(
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
-  const tensors = await readCached(entry, plan);
-  if (!tensors) throw new Error(`${entry}: the quantised weights just written cannot be read back`);
-  return tensors;
 }
 
 /** A file that is being written changes all the time; one that has not for this long belongs to a killed process. */

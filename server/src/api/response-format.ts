@@ -1,0 +1,48 @@
+/** What the text of an answer must be: OpenAI's response_format, and vLLM's structured_outputs. */
+import * as z from 'zod';
+import type { Grammar } from '../engine/sampling/grammar.ts';
+import { invalidRequest } from './errors.ts';
+import { jsonSchema } from './json-schema-field.ts';
+
+export const responseFormat = z.discriminatedUnion(
+  'type',
+  [
+    z.object({ type: z.literal('text') }),
+    z.object({ type: z.literal('json_object') }),
+    z.object({
+      type: z.literal('json_schema'),
+      json_schema: z.object({
+        name: z.string().nullish(),
+        description: z.string().nullish(),
+        schema: jsonSchema,
+        strict: z.boolean().nullish(),
+      }),
+    }),
+  ],
+  { error: 'must have the type text, json_object or json_schema' },
+);
+
+/** Strict, as an answer that is not held to what was asked for looks like one that is. */
+export const structuredOutputs = z
+  .strictObject({ json: jsonSchema.nullish(), json_object: z.boolean().nullish() })
+  .refine(({ json, json_object }) => (json != null) !== (json_object === true), {
+    error: 'must have json or json_object',
+  });
+
+interface Formats {
+  readonly response_format?: z.infer<typeof responseFormat> | null | undefined;
+  readonly structured_outputs?: z.infer<typeof structuredOutputs> | null | undefined;
+}
+
+export function grammarOf({ response_format: format, structured_outputs: outputs }: Formats): Grammar | null {
+  const grammar = format ? grammarOfFormat(format) : null;
+  if (!outputs) return grammar;
+  if (grammar)
+    throw invalidRequest('structured_outputs: leave it out, or response_format', 'structured_outputs');
+  return outputs.json ? { type: 'json_schema', schema: outputs.json } : { type: 'json_object' };
+}
+
+function grammarOfFormat(format: z.infer<typeof responseFormat>): Grammar | null {
+  if (format.type === 'json_schema') return { type: 'json_schema', schema: format.json_schema.schema };
+  return format.type === 'json_object' ? { type: 'json_object' } : null;
+}

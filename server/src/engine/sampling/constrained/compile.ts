@@ -1,0 +1,21 @@
+/** The expression of each kind of grammar. */
+import type { Grammar } from '../grammar.ts';
+import { type Expression, Rules } from './expression.ts';
+import { GrammarError } from './grammar-error.ts';
+import { JsonSchemaGrammar } from './json-schema.ts';
+import { callExpression } from './tool-call-expression.ts';
+
+/** Throws a GrammarError. */
+export function expressionOf(grammar: Grammar): Expression {
+  switch (grammar.type) {
+    case 'json_object':
+      return new JsonSchemaGrammar({ type: 'object' }, new Rules()).expression();
+    case 'json_schema':
+      return new JsonSchemaGrammar(grammar.schema, new Rules()).expression();
+    case 'tool_calls':
+      return callExpression(grammar);
+    case 'regex':
+    case 'ebnf':
+      throw new GrammarError(`grammars of type ${grammar.type} are not supported`);
+  }
+}

@@ -1,0 +1,89 @@
+/** An expression as numbered nodes over bytes, without what can never end. */
+import { type CharacterRange, canEnd, type Expression, endingRules, type Rule } from './expression.ts';
+import { utf8Sequences } from './utf8.ts';
+
+export type Node =
+  | { readonly kind: 'bytes'; readonly low: number; readonly high: number }
+  | { readonly kind: 'sequence'; readonly parts: readonly number[] }
+  | { readonly kind: 'choice'; readonly options: readonly number[] }
+  | { readonly kind: 'repeat'; readonly of: number; readonly min: number; readonly max: number | null };
+
+export class Program {
+  readonly nodes: Node[] = [];
+  readonly root: number;
+  readonly #byKey = new Map<string, number>();
+  readonly #rules = new Map<Rule, number>();
+  readonly #ending: ReadonlySet<Rule>;
+
+  constructor(root: Expression) {
+    this.#ending = endingRules(root);
+    this.root = this.#compile(root);
+  }
+
+  /** The repetition that is left after one. */
+  afterOne({ of, min, max }: Extract<Node, { kind: 'repeat' }>): number {
+    return this.#add({ kind: 'repeat', of, min: Math.max(min - 1, 0), max: max === null ? null : max - 1 });
+  }
+
+  #compile(e: Expression): number {
+    switch (e.kind) {
+      case 'text':
+        return this.#sequence(
+          Array.from(Buffer.from(e.text), (byte) => this.#add({ kind: 'bytes', low: byte, high: byte })),
+        );
+      case 'set':
+        return this.#set(e.ranges);
+      case 'sequence':
+        return this.#sequence(e.parts.map((part) => this.#compile(part)));
+      case 'choice':
+        return this.#choice(
+          e.options.filter((option) => canEnd(option, this.#ending)).map((option) => this.#compile(option)),
+        );
+      case 'repeat':
+        if (!canEnd(e.of, this.#ending)) return this.#sequence([]);
+        return this.#add({ kind: 'repeat', of: this.#compile(e.of), min: e.min, max: e.max });
+      case 'rule':
+        return this.#rule(e.rule);
+    }
+  }
+
+  #set(ranges: readonly CharacterRange[]): number {
+    const sequences = ranges.flatMap(utf8Sequences);
+    return this.#choice(
+      sequences.map((bytes) =>
+        this.#sequence(bytes.map(([low, high]) => this.#add({ kind: 'bytes', low, high }))),
+      ),
+    );
+  }
+
+  /** A choice of one, whose only option is known when the rule has been compiled. */
+  #rule(rule: Rule): number {
+    const found = this.#rules.get(rule);
+    if (found !== undefined) return found;
+    const at = this.nodes.length;
+    this.#rules.set(rule, at);
+    this.nodes.push({ kind: 'choice', options: [] });
+    this.nodes[at] = { kind: 'choice', options: [this.#compile(rule.expression)] };
+    return at;
+  }
+
+  #sequence(parts: readonly number[]): number {
+    const [only] = parts;
+    return parts.length === 1 && only !== undefined ? only : this.#add({ kind: 'sequence', parts });
+  }
+
+  #choice(options: readonly number[]): number {
+    const [only] = options;
+    return options.length === 1 && only !== undefined ? only : this.#add({ kind: 'choice', options });
+  }
+
+  /** Equal nodes are one, so that equal places in the grammar are one. */
+  #add(node: Node): number {
+    const key = JSON.stringify(node);
+    const found = this.#byKey.get(key);
+    if (found !== undefined) return found;
+    this.nodes.push(node);
+    this.#byKey.set(key, this.nodes.length - 1);
+    return this.nodes.length - 1;
+  }
+}
