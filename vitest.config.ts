@@ -13,6 +13,9 @@ export default defineConfig({
             '{api,tokens,preferences,server,controller,cli,bench,test/architecture,test/cluster}/**/*.test.ts',
           ],
           testTimeout: minute,
+          hookTimeout: minute,
+          // Of a machine that does something else meanwhile; a condition that holds ends the wait.
+          expect: { poll: { timeout: minute / 3 } },
           maxWorkers: 2,
         },
       },

@@ -2,16 +2,18 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { constants, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { byteVocabularySize, writeByteTokenizer } from '@longpo/tokens/fixture';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { writeFixtureModel } from './model/fixture.ts';
 
 const main = join(import.meta.dirname, 'main.ts');
 const maxModelLen = 4096;
+/** Machines that build something else meanwhile start a process in a quarter of it. */
+const minute = 60_000;
 let root: string;
 let model: string;
 let children: ChildProcess[] = [];
@@ -68,7 +70,7 @@ function start(env: Record<string, string> = {}, args: string[] = []) {
   const ended = once(child, 'close').then(([code]) => ({ code, stderr }));
   const ready = async (): Promise<string> => {
     const find = () => lines().find(({ msg }) => msg === 'ready')?.url;
-    await expect.poll(find, { timeout: 20_000 }).toBeDefined();
+    await expect.poll(find, { timeout: minute }).toBeDefined();
     return String(find());
   };
   return { child, lines, ended, ready };
@@ -100,7 +102,7 @@ async function writeManifest(): Promise<void> {
   await writeFile(join(model, 'longpo-checkpoint.json'), JSON.stringify(manifest));
 }
 
-describe('a server', () => {
+describe('a server', { timeout: 3 * minute }, () => {
   it('says that it is ready, answers the same for the same seed, and ends with 0 on SIGTERM', async () => {
     await writeManifest();
     const { child, lines, ended, ready } = start();
@@ -134,14 +136,14 @@ describe('a server', () => {
   });
 
   it('finishes a running answer after SIGTERM, and takes no new one', async () => {
-    const { child, ended, ready } = start();
+    const { child, ended, ready } = start({}, ['--drain-seconds', '120']);
     const url = await ready();
     const response = await fetch(`${url}/v1/completions`, {
       method: 'POST',
       body: JSON.stringify({
         model: 'tiny',
         prompt: 'a',
-        max_tokens: 2000,
+        max_tokens: 500,
         ignore_eos: true,
         stream: true,
         stream_options: { include_usage: true },
@@ -151,42 +153,60 @@ describe('a server', () => {
     child.kill('SIGTERM');
     await expect.poll(() => fetch(`${url}/readyz`).catch(() => 'refused')).toBe('refused');
     const tail = (await text).trimEnd().split('\n\n').slice(-2);
-    expect(tail[0]).toContain('"completion_tokens":2000');
+    expect(tail[0]).toContain('"completion_tokens":500');
     expect(tail[1]).toBe('data: [DONE]');
     expect(await ended).toEqual({ code: 0, stderr: '' });
   });
 
-  const stream = (url: string) =>
-    fetch(`${url}/v1/completions`, {
-      method: 'POST',
-      body: JSON.stringify({ model: 'tiny', prompt: 'a', max_tokens: 4000, ignore_eos: true, stream: true }),
-    });
-  const lastEvent =
-    'data: {"error":{"message":"The server is stopping.","type":"server_error","param":null,"code":"server_stopping"}}';
+  /** What a stream gives that ends when the server does, and when its first token has come. */
+  const endless = async (url: string) => {
+    const body = { model: 'tiny', prompt: 'a', max_tokens: 4000, ignore_eos: true, stream: true };
+    const request = { method: 'POST', body: JSON.stringify(body) };
+    const { body: bytes } = await fetch(`${url}/v1/completions`, request);
+    const parts = bytes?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    const read = async () => {
+      const { done = true, value = '' } = (await parts?.read()) ?? {};
+      text += value;
+      return !done;
+    };
+    while (!text.includes('data: ') && (await read()));
+    const rest = async () => {
+      while (await read());
+      return text.trimEnd().split('\n\n').slice(-2);
+    };
+    return { rest };
+  };
+  const lastEvents = [
+    expect.stringContaining('"choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"length"}]'),
+    'data: [DONE]',
+  ];
 
-  it('tells a stream that is cut at the deadline so, and ends with 0', async () => {
-    const { child, ended, ready } = start({}, ['--drain-seconds', '0.1']);
-    const text = (await stream(await ready())).text();
+  it('gives a stream that is cut at the deadline its last chunk, and ends with 0', async () => {
+    const { child, lines, ended, ready } = start({}, ['--drain-seconds', '0.1']);
+    const stream = await endless(await ready());
     child.kill('SIGTERM');
-    expect((await text).trimEnd().split('\n\n').at(-1)).toBe(lastEvent);
+    expect(await stream.rest()).toEqual(lastEvents);
     expect(await ended).toEqual({ code: 0, stderr: '' });
+    expect(lines()).toContainEqual(expect.objectContaining({ msg: 'request', finish: 'cut' }));
   });
 
   it('cuts at once when it is told a second time', async () => {
     const { child, lines, ended, ready } = start();
-    const text = (await stream(await ready())).text();
+    const stream = await endless(await ready());
     child.kill('SIGTERM');
     await expect.poll(() => lines().at(-1)).toMatchObject({ msg: 'stopping', graceMs: 25_000 });
     child.kill('SIGTERM');
-    expect((await text).trimEnd().split('\n\n').at(-1)).toBe(lastEvent);
+    expect(await stream.rest()).toEqual(lastEvents);
     expect(await ended).toEqual({ code: 0, stderr: '' });
     expect(lines()).toContainEqual(expect.objectContaining({ msg: 'stopping', graceMs: 0 }));
   });
 
   it('shows its progress while it loads, and can be stopped then', async () => {
     // A pipe that nobody writes to: the read of the config never ends.
-    await rm(join(model, 'config.json'));
-    execFileSync('mkfifo', [join(model, 'config.json')]);
+    const pipe = join(model, 'config.json');
+    await rm(pipe);
+    execFileSync('mkfifo', [pipe]);
     const probe = createServer().listen(0, '127.0.0.1');
     await once(probe, 'listening');
     const { port } = probe.address() as { port: number };
@@ -198,17 +218,20 @@ describe('a server', () => {
         () => 'refused',
       );
     await expect
-      .poll(readyz, { timeout: 20_000 })
+      .poll(readyz, { timeout: minute })
       .toMatchObject([503, { error: { code: 'model_loading', message: 'The model is loading (0 %).' } }]);
+    // Fails until somebody reads.
+    const openWriter = () => open(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+    const writer = await vi.waitFor(openWriter, { timeout: minute });
     child.kill('SIGTERM');
     await expect.poll(() => lines().map(({ msg }) => msg)).toEqual(['config', 'stopping']);
     // The read holds a thread, for which the end of a process waits.
-    await writeFile(join(model, 'config.json'), '');
+    await writer.close();
     expect(await ended).toEqual({ code: 0, stderr: '' });
   });
 });
 
-describe('a server that cannot start', () => {
+describe('a server that cannot start', { timeout: 2 * minute }, () => {
   it('names a taken port and the fix', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');

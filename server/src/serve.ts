@@ -73,8 +73,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     engine = opened;
     // After the engine, whose door says best what is wrong with a folder.
     const tokenizer = await openTokenizer(model);
-    const encoder = new Encoder(model, tokenizer);
-    await warmUp(opened, tokenizer);
+    const [encoder] = await Promise.all([Encoder.open(model, tokenizer), warmUp(opened, tokenizer)]);
     const loadSeconds = (performance.now() - started) / 1000;
     metrics.loaded(loadSeconds);
     const created = Math.floor(Date.now() / 1000);

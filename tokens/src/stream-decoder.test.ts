@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { byteTokenId, writeByteTokenizer } from './fixture.ts';
+import { StreamDecoder } from './stream-decoder.ts';
 import { openTokenizer, type Tokenizer } from './tokenizer.ts';
 
 let folder: string;
@@ -14,8 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function stream(ids: number[], stop?: string | string[]): { pieces: string[]; stopped: boolean } {
-  const decoder = tokenizer.streamDecoder(stop);
+function stream(ids: number[], stop: string | string[] = []): { pieces: string[]; stopped: boolean } {
+  const decoder = tokenizer.streamDecoder({ stop });
   const pieces: string[] = [];
   for (const id of ids) {
     pieces.push(decoder.push(id));
@@ -82,4 +83,33 @@ it('takes no stop string, or an empty one, for none', () => {
 
 it('cuts at a stop string of characters of several bytes', () => {
   expect(stream(tokenizer.encode('漢字。終'), '。')).toEqual({ pieces: ['漢', '字'], stopped: true });
+});
+
+describe('a text that goes on', () => {
+  const vocabulary = ['\u2581The', '\u2581sea', 'side'];
+  /** As SentencePiece decodes: the space of the first word is left out. */
+  const decodeWords = (ids: number[]) =>
+    ids
+      .map((id) => vocabulary[id])
+      .join('')
+      .replaceAll('\u2581', ' ')
+      .replace(/^ /, '');
+  const words = (after: number[]) => {
+    const decoder = new StreamDecoder(decodeWords, { after });
+    return [1, 2, 1].map((id) => decoder.push(id));
+  };
+
+  it('keeps the space of its first word, which a beginning has not', () => {
+    expect([words([]), words([0]), words(Array<number>(20).fill(0))]).toEqual([
+      ['sea', 'side', ' sea'],
+      [' sea', 'side', ' sea'],
+      [' sea', 'side', ' sea'],
+    ]);
+  });
+
+  it('completes a character that the tokens before began', () => {
+    const [first, ...rest] = tokenizer.encode('é!');
+    const decoder = tokenizer.streamDecoder({ after: [...tokenizer.encode('caf'), first ?? 0] });
+    expect(rest.map((id) => decoder.push(id))).toEqual(['é', '!']);
+  });
 });

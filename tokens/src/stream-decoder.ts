@@ -9,6 +9,23 @@ const replacement = '\uFFFD';
 const maxIncomplete = 3;
 /** Of a window that does not come to a whole character, as when a model writes noise; the rest is context enough. */
 const maxWindow = 64;
+/** Of a text that goes on: enough for any decoder to see that it is not at a beginning. */
+const contextTokens = 8;
+
+export interface StreamDecoderOptions {
+  readonly stop?: string | readonly string[] | null;
+  /** Tokens before the first one: some decoders leave out the space at the beginning of a text. */
+  readonly after?: readonly number[];
+  /** Whether special tokens are no text; true unless given. */
+  readonly skipSpecialTokens?: boolean;
+}
+
+/** Without what may be the beginning of a character. */
+function certainLength(text: string): number {
+  let certain = text.length;
+  while (certain > text.length - maxIncomplete && text.endsWith(replacement, certain)) certain--;
+  return certain;
+}
 
 export class StreamDecoder {
   readonly #decode: (ids: number[]) => string;
@@ -19,9 +36,15 @@ export class StreamDecoder {
   /** Where in the window the tokens of the next piece begin. */
   #next = 0;
 
-  constructor(decode: (ids: number[]) => string, stop?: string | readonly string[] | null) {
+  /** `after` is what the text goes on from; nothing of it is given out. */
+  constructor(
+    decode: (ids: number[]) => string,
+    { stop, after = [] }: Pick<StreamDecoderOptions, 'stop' | 'after'> = {},
+  ) {
     this.#decode = decode;
     this.#stops = new StopStrings(stop);
+    this.#window = after.slice(-contextTokens);
+    if (after.length > 0) this.#given = certainLength(decode(this.#window));
   }
 
   /** Whether a stop string was found; no text comes after it. */
@@ -33,8 +56,7 @@ export class StreamDecoder {
   push(id: number): string {
     this.#window.push(id);
     const text = this.#decode(this.#window);
-    let certain = text.length;
-    while (certain > text.length - maxIncomplete && text.endsWith(replacement, certain)) certain--;
+    const certain = certainLength(text);
     const piece = text.slice(this.#given, certain);
     this.#given = Math.max(this.#given, certain);
     if (certain === text.length) this.#restart(this.#next, 0);

@@ -8,7 +8,7 @@ import {
   tokenText,
 } from './chat-template.ts';
 import { readEosTokenIds, readRequired } from './model-files.ts';
-import { StreamDecoder } from './stream-decoder.ts';
+import { StreamDecoder, type StreamDecoderOptions } from './stream-decoder.ts';
 
 /** What tokenizer_config.json and the chat template say, for clients that want to do the same. */
 export interface TokenizerInfo {
@@ -28,7 +28,7 @@ export interface Tokenizer {
   applyChatTemplate(messages: readonly ChatMessage[], options: ChatOptions): string;
   /** Ids of the messages with the header of the assistant's answer, as the model was trained to see them. */
   chat(messages: readonly ChatMessage[], options?: { tools?: readonly unknown[] | null }): number[];
-  streamDecoder(stop?: string | readonly string[] | null): StreamDecoder;
+  streamDecoder(options?: StreamDecoderOptions): StreamDecoder;
 }
 
 export async function openTokenizer(folder: string): Promise<Tokenizer> {
@@ -57,6 +57,7 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
     applyChatTemplate: template.render,
     chat: (messages, { tools = null } = {}) =>
       encode(template.render(messages, { addGenerationPrompt: true, tools })),
-    streamDecoder: (stop) => new StreamDecoder((ids) => decode(ids), stop),
+    streamDecoder: ({ skipSpecialTokens = true, ...options } = {}) =>
+      new StreamDecoder((ids) => decode(ids, { skipSpecialTokens }), options),
   };
 }

@@ -1,6 +1,6 @@
 /** From parsed requests to one HTTP response, whole or as events; what fails or is left is cancelled in the engine. */
 import type { Context } from 'hono';
-import { asApiError } from './errors.ts';
+import { asApiError, stopping } from './errors.ts';
 import { eventStream, eventStreamHeaders } from './event-stream.ts';
 import { TextGeneration, type TextRequest, usageOf } from './generation.ts';
 import type { Served } from './model-state.ts';
@@ -43,6 +43,8 @@ export async function answer(
       );
     }
     const body = await face.whole(generations);
+    // Nothing has been sent: another replica can give the whole answer.
+    if (generations.some(({ cut }) => cut)) throw stopping();
     recordEnd(record, generations, client.signal.aborted);
     return c.json(body);
   } catch (error) {
@@ -60,7 +62,8 @@ function recordEnd(
   const { prompt_tokens, completion_tokens, prompt_tokens_details } = usageOf(generations);
   record.add({ prompt_tokens, completion_tokens, ...prompt_tokens_details });
   if (cancelled) record.add({ cancelled });
-  else if (error === undefined) record.add({ finish: generations.map(({ finish }) => finish).join() });
+  else if (error === undefined)
+    record.add({ finish: generations.map(({ cut, finish }) => (cut ? 'cut' : finish)).join() });
   else record.add(failureValues(error));
 }
 

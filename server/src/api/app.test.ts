@@ -286,13 +286,48 @@ describe('a client that hangs up', () => {
 });
 
 describe('an engine that closes under a request', () => {
-  it('is told as a server that stops, not as an answer', async () => {
-    const { chat, engine } = testApp(tokenizer, 'xyz');
-    engine.closes = true;
-    const response = await chat({});
-    expect([response.status, await response.json()]).toEqual([
-      503,
-      unavailable('server_stopping', 'The server is stopping.'),
+  const stopping = unavailable('server_stopping', 'The server is stopping.');
+  /** Its engine closes before the token with this index. */
+  const closingApp = (index: number) => {
+    const fixture = testApp(tokenizer, 'xyz');
+    const { engine } = fixture;
+    engine.beforeToken = (next) => (next === index ? engine.close() : undefined);
+    return fixture;
+  };
+
+  it.each([0, 2])(
+    'refuses a whole answer that has %i tokens by then, for another replica to give',
+    async (index) => {
+      const { chat, lines } = closingApp(index);
+      const response = await chat({});
+      expect([response.status, response.headers.get('retry-after'), await response.json()]).toEqual([
+        503,
+        '1',
+        stopping,
+      ]);
+      expect(lines).toMatchObject([{ code: 'server_stopping' }]);
+    },
+  );
+
+  it('ends a stream that has text with a last chunk and its usage, as one that is too long', async () => {
+    const { chat, lines, engine } = closingApp(2);
+    const events = await eventsOf(await chat({ stream: true, stream_options: { include_usage: true } }));
+    expect(events.slice(2)).toEqual([
+      expect.objectContaining({ choices: [expect.objectContaining({ delta: { content: 'y' } })] }),
+      expect.objectContaining({
+        choices: [{ index: 0, delta: {}, logprobs: null, finish_reason: 'length' }],
+        usage: null,
+      }),
+      expect.objectContaining({ choices: [], usage: expect.objectContaining({ completion_tokens: 2 }) }),
+      '[DONE]',
     ]);
+    expect(engine.ends).toEqual(['abort']);
+    expect(lines).toMatchObject([{ finish: 'cut', completion_tokens: 2 }]);
+  });
+
+  it('ends a stream without text with an error', async () => {
+    const { complete, lines } = closingApp(0);
+    expect(await eventsOf(await complete({ stream: true }))).toEqual([stopping]);
+    expect(lines).toMatchObject([{ code: 'server_stopping' }]);
   });
 });

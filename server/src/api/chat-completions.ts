@@ -47,6 +47,7 @@ export async function chatCompletions(
     grammar: toolUse ? toolUse.grammar : sampling.grammar,
     promptIds: await served.encode(render(served, request, toolUse)),
     param,
+    continues: false,
     maxTokens: maxTokensOf(request),
     newTokenLimit: limits.newTokens,
     topLogprobs: request.logprobs ? (request.top_logprobs ?? 0) : null,

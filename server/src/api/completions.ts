@@ -1,14 +1,11 @@
 /** POST /v1/completions: raw prompts, as text or token ids, n choices each. */
 import { randomUUID } from 'node:crypto';
-import type { Tokenizer } from '@longpo/tokens';
 import type { Context } from 'hono';
-import type { GeneratedToken } from '../engine/engine.ts';
-import { answer, type Face } from './answer.ts';
-import { type CompletionRequest, promptsOf } from './completion-request.ts';
+import { answer } from './answer.ts';
+import { completionFace, type PromptEcho } from './completion-face.ts';
+import { promptsOf } from './completion-request.ts';
 import { modelNotFound } from './errors.ts';
-import { choicesOf, type TextGeneration, usageOf } from './generation.ts';
-import { completionLogprobs, type PlacedToken, placedPrompt } from './logprobs.ts';
-import { merged } from './merge.ts';
+import { choicesOf } from './generation.ts';
 import type { Served } from './model-state.ts';
 import { parseRequest } from './parse-request.ts';
 import type { ApiEnv } from './request-record.ts';
@@ -27,6 +24,7 @@ export async function completions(
   const sampling = {
     ...samplingOf(request),
     param: 'prompt',
+    continues: true,
     maxTokens: request.max_tokens ?? null,
     newTokenLimit: limits.newTokens,
     topLogprobs: logprobs,
@@ -50,67 +48,4 @@ export async function completions(
     prompts.flatMap(({ ids }) => choicesOf(n, { ...sampling, promptIds: ids })),
     { stream: request.stream ?? false, face: completionFace(head, request, { tokenizer, echoes }) },
   );
-}
-
-/** The prompt of a choice, as an echo shows it. */
-interface PromptEcho {
-  readonly text: string;
-  readonly ids: readonly number[];
-}
-
-function completionFace(
-  head: object,
-  request: CompletionRequest,
-  { tokenizer, echoes }: { tokenizer: Tokenizer; echoes: readonly PromptEcho[] },
-): Face {
-  const usage = request.stream_options?.include_usage ? { usage: null } : {};
-  const logprobsOf = (tokens: readonly PlacedToken[], offset?: number) =>
-    request.logprobs == null ? null : completionLogprobs(tokenizer, tokens, offset);
-  /** What stands before the generated text of a choice. */
-  const echoOf = async (generation: TextGeneration, index: number) => {
-    const echo = echoes[index];
-    if (!request.echo || echo === undefined) return { text: '', tokens: [] };
-    return { text: echo.text, tokens: placedPrompt(echo.ids, (await generation.promptLogprobs) ?? []) };
-  };
-  const choiceOf = async (generation: TextGeneration, index: number) => {
-    let text = '';
-    const tokens: GeneratedToken[] = [];
-    for await (const piece of generation.pieces()) {
-      text += piece.text;
-      if (piece.token) tokens.push(piece.token);
-    }
-    const echo = await echoOf(generation, index);
-    const logprobs = logprobsOf([...echo.tokens, ...tokens]);
-    return { index, text: echo.text + text, logprobs, finish_reason: generation.finish };
-  };
-  async function* chunksOf(generation: TextGeneration, index: number) {
-    const chunk = (text: string, finish_reason: string | null, logprobs: object | null = null) => ({
-      ...head,
-      choices: [{ index, text, logprobs, finish_reason }],
-      ...usage,
-    });
-    let offset = 0;
-    const shown = (tokens: readonly PlacedToken[]) => {
-      const logprobs = logprobsOf(tokens, offset);
-      offset += logprobs?.tokens.join('').length ?? 0;
-      return logprobs;
-    };
-    const echo = await echoOf(generation, index);
-    if (request.echo) yield chunk(echo.text, null, shown(echo.tokens));
-    for await (const { text, token } of generation.pieces()) {
-      const logprobs = token ? shown([token]) : null;
-      if (text !== '' || logprobs) yield chunk(text, null, logprobs);
-    }
-    yield chunk('', generation.finish);
-  }
-  return {
-    async whole(generations) {
-      const choices = await Promise.all(generations.map(choiceOf));
-      return { ...head, choices, usage: usageOf(generations) };
-    },
-    async *chunks(generations) {
-      yield* merged(generations.map(chunksOf));
-      if (request.stream_options?.include_usage) yield { ...head, choices: [], usage: usageOf(generations) };
-    },
-  };
 }

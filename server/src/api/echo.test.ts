@@ -108,6 +108,32 @@ describe('an echo', () => {
   });
 });
 
+describe('the offsets of tokens', () => {
+  it('are where their characters begin, also of tokens that are parts of one', async () => {
+    const { complete } = testApp(tokenizer, 'é!');
+    const request = { prompt: 'aéb<|im_end|>', echo: true, logprobs: 0, max_tokens: 3 };
+    const [choice] = await choicesOf(await complete(request));
+    expect(choice?.text).toBe('aéb<|im_end|>é!');
+    expect(choice?.logprobs.text_offset).toEqual([0, 1, 1, 2, 3, 13, 13, 14]);
+  });
+
+  it('are those of the text that is shown, where special tokens are none', async () => {
+    const { complete } = testApp(tokenizer, 'a<|im_start|>b');
+    const [choice] = await choicesOf(await complete({ prompt: 'x', logprobs: 0, max_tokens: 3 }));
+    expect([choice?.text, choice?.logprobs.text_offset]).toEqual(['ab', [0, 1, 1]]);
+  });
+
+  it('and the text go on where the prompt ends, in the middle of a character too', async () => {
+    const { complete, engine } = testApp(tokenizer);
+    const [first = 0, ...rest] = ids('é!');
+    engine.script = rest;
+    const [choice] = await choicesOf(
+      await complete({ prompt: [...ids('caf'), first], logprobs: 0, max_tokens: 2 }),
+    );
+    expect([choice?.text, choice?.logprobs.text_offset]).toEqual(['é!', [0, 1]]);
+  });
+});
+
 describe('several answers', () => {
   it('to each prompt come in the order of the prompts, with a seed of their own, and count a prompt once', async () => {
     const { complete, engine } = testApp(tokenizer, 'x');

@@ -19,6 +19,8 @@ export interface TextRequest extends SamplingSettings {
   /** null is all that fits, and that newTokenLimit allows. */
   readonly maxTokens: number | null;
   readonly newTokenLimit: number | null;
+  /** Whether the answer is the rest of a text, not a message of its own. */
+  readonly continues: boolean;
   /** Which answer to its prompt it is; the prompt is counted once. */
   readonly choice: number;
 }
@@ -37,6 +39,8 @@ export class TextGeneration {
   completionTokens = 0;
   /** Final once the pieces have ended. */
   finish: 'stop' | 'length' = 'length';
+  /** Whether the server stopped in the middle of the answer; it then finishes as one that is too long. */
+  cut = false;
   readonly #served: Served;
   readonly #request: TextRequest;
   readonly #signal: AbortSignal;
@@ -46,7 +50,15 @@ export class TextGeneration {
   /** Throws at once if the request cannot be served; else it is in the engine's queue. */
   constructor(served: Served, request: TextRequest, signal: AbortSignal) {
     const { engine, metrics } = served;
-    const { param, stop: _, maxTokens: maxNew, newTokenLimit, choice, ...engineRequest } = request;
+    const {
+      param,
+      stop: _,
+      continues: __,
+      maxTokens: maxNew,
+      newTokenLimit,
+      choice,
+      ...engineRequest
+    } = request;
     const { length: prompt } = request.promptIds;
     const room = engine.maxModelLen - prompt;
     if (room < (maxNew ?? 1)) {
@@ -83,7 +95,8 @@ export class TextGeneration {
 
   /** Read it once. It ends quietly when the signal aborts. */
   async *pieces(): AsyncGenerator<TextPiece> {
-    const decoder = this.#served.tokenizer.streamDecoder(this.#request.stop);
+    const { stop, continues, promptIds } = this.#request;
+    const decoder = this.#served.tokenizer.streamDecoder({ stop, after: continues ? promptIds : [] });
     try {
       for await (const token of this.#generation.tokens) {
         this.completionTokens += 1;
@@ -106,8 +119,10 @@ export class TextGeneration {
   async #settle(stopped: boolean): Promise<void> {
     const reason = stopped ? 'stop' : await this.#generation.finishReason;
     if (reason === 'abort') {
+      if (this.#signal.aborted) return;
       // Without a client that left it is the engine that is closing.
-      if (!this.#signal.aborted) throw stopping();
+      if (this.completionTokens === 0) throw stopping();
+      this.cut = true;
       return;
     }
     this.finish = reason;

@@ -1,6 +1,8 @@
 /** Log-probabilities of tokens, in the shapes of the two endpoints. */
+import { setImmediate } from 'node:timers/promises';
 import type { Tokenizer } from '@longpo/tokens';
 import type { GeneratedToken, PromptToken, TokenLogprob } from '../engine/engine.ts';
+import type { TextOffsets } from './text-offsets.ts';
 
 /** JSON has no -Infinity; vLLM's floor. */
 const floor = -9999;
@@ -52,19 +54,45 @@ function topLogprobs(
   return Object.fromEntries(named);
 }
 
-/** `offset` is the length of the text of the tokens before. */
-export function completionLogprobs(tokenizer: Tokenizer, tokens: readonly PlacedToken[], offset = 0) {
-  const texts = tokens.map(({ id }) => textOf(tokenizer, id));
-  let end = offset;
-  const text_offset = texts.map((text) => {
-    const start = end;
-    end += text.length;
-    return start;
-  });
-  return {
-    tokens: texts,
-    token_logprobs: tokens.map(({ logprob, topLogprobs }) => (topLogprobs === null ? null : finite(logprob))),
-    top_logprobs: tokens.map((token) => topLogprobs(tokenizer, token)),
-    text_offset,
-  };
+/** One entry a token in each of the lists. */
+export interface CompletionLogprobs {
+  readonly tokens: readonly string[];
+  readonly token_logprobs: readonly (number | null)[];
+  readonly top_logprobs: readonly (Readonly<Record<string, number>> | null)[];
+  /** Where the tokens begin in the text. */
+  readonly text_offset: readonly number[];
 }
+
+/** A whole context takes seconds; whatever else the server does has its turn in between. */
+const tokensPerTurn = 512;
+
+export async function completionLogprobs(
+  tokenizer: Tokenizer,
+  tokens: readonly PlacedToken[],
+  offsets: TextOffsets,
+): Promise<CompletionLogprobs> {
+  const parts: CompletionLogprobs[] = [];
+  for (let from = 0; from < tokens.length; from += tokensPerTurn) {
+    if (from > 0) await setImmediate();
+    parts.push(logprobsOf(tokenizer, tokens.slice(from, from + tokensPerTurn), offsets));
+  }
+  return joinedLogprobs(parts);
+}
+
+const logprobsOf = (
+  tokenizer: Tokenizer,
+  tokens: readonly PlacedToken[],
+  offsets: TextOffsets,
+): CompletionLogprobs => ({
+  tokens: tokens.map(({ id }) => textOf(tokenizer, id)),
+  token_logprobs: tokens.map(({ logprob, topLogprobs }) => (topLogprobs === null ? null : finite(logprob))),
+  top_logprobs: tokens.map((token) => topLogprobs(tokenizer, token)),
+  text_offset: offsets.place(tokens.map(({ id }) => id)),
+});
+
+export const joinedLogprobs = (parts: readonly CompletionLogprobs[]): CompletionLogprobs => ({
+  tokens: parts.flatMap(({ tokens }) => tokens),
+  token_logprobs: parts.flatMap(({ token_logprobs }) => token_logprobs),
+  top_logprobs: parts.flatMap(({ top_logprobs }) => top_logprobs),
+  text_offset: parts.flatMap(({ text_offset }) => text_offset),
+});

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openTokenizer, type Tokenizer } from '@longpo/tokens';
@@ -13,7 +13,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'encoder-'));
   await writeByteTokenizer(folder);
   tokenizer = await openTokenizer(folder);
-  encoder = new Encoder(folder, tokenizer);
+  encoder = await Encoder.open(folder, tokenizer);
 });
 afterEach(async () => {
   await encoder.close();
@@ -35,6 +35,12 @@ it('leaves the thread of its caller free', async () => {
   await encoder.encode('word '.repeat(200_000));
   clearInterval(ticking);
   expect(turns).toBeGreaterThan(10);
+});
+
+it('keeps the tokenizer that it has opened when the folder gets another', async () => {
+  const text = 'word '.repeat(1000);
+  await writeFile(join(folder, 'tokenizer.json'), '{}');
+  expect(await encoder.encode(text)).toEqual(tokenizer.encode(text));
 });
 
 it('fails what runs when it is closed, and encodes again after that', async () => {

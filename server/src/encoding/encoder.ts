@@ -29,14 +29,29 @@ export class Encoder {
   #worker: Worker | undefined;
   #lastJob = 0;
 
-  /** `tokenizer` is that of the folder. */
-  constructor(folder: string, tokenizer: Tokenizer) {
+  private constructor(folder: string, tokenizer: Tokenizer) {
     this.#folder = folder;
     this.#tokenizer = tokenizer;
   }
 
+  /** `tokenizer` is that of the folder. Once this resolves, the thread has read it too, whatever the folder becomes. */
+  static async open(folder: string, tokenizer: Tokenizer): Promise<Encoder> {
+    const encoder = new Encoder(folder, tokenizer);
+    await encoder.#encodeInThread('', undefined);
+    return encoder;
+  }
+
   readonly encode: Encode = async (text, options) => {
     if (text.length <= maxCharactersAtOnce) return this.#tokenizer.encode(text, options);
+    return this.#encodeInThread(text, options);
+  };
+
+  /** Fails what is not encoded yet. */
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  #encodeInThread(text: string, options: EncodeOptions): Promise<number[]> {
     this.#worker ??= this.#start();
     this.#lastJob += 1;
     const job = this.#lastJob;
@@ -44,11 +59,6 @@ export class Encoder {
     this.#jobs.set(job, result);
     this.#worker.postMessage({ job, text, options } satisfies EncodeJob);
     return result.promise;
-  };
-
-  /** Fails what is not encoded yet. */
-  async close(): Promise<void> {
-    await this.#worker?.terminate();
   }
 
   #start(): Worker {

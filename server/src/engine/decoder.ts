@@ -22,9 +22,10 @@ export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows' | 'm
   /** Tokens of one run at most. */
   readonly chunkTokens: number;
   /**
-   * Answers do not depend on how a prompt is cut into chunks or on what else runs. The attention kernel for one token
-   * sums in another order than that for two and more, so a chunk of one token gets a second row that nobody reads, and
-   * decoded tokens, whatever their number, all take the kernel for one.
+   * Answers do not depend on how a prompt is cut into chunks or on what else runs. Attention takes the tokens of a chunk
+   * in blocks of an even size, and sums in another order for a block of one token than for longer ones. So a chunk of an
+   * odd number of tokens gets a further row that nobody reads, and decoded tokens, whatever their number, all are blocks
+   * of one.
    */
   readonly bitEqual: boolean;
   /** Tokens that one call of `verify` may take beyond the first; 0, which is off, unless given. */
@@ -33,8 +34,8 @@ export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows' | 'm
   readonly kvScales?: KvScales | null;
 }
 
-/** Tokens of a chunk when bitEqual. */
-const minChunk = 2;
+/** The tokens of a chunk are a multiple of it when bitEqual. */
+const chunkStep = 2;
 /** A row that is there for the shape only. */
 const idleToken = 0;
 
@@ -49,7 +50,7 @@ export class Decoder implements Runner {
   readonly #kv: KvCache;
   readonly #graph: BoundGraph;
   readonly #idle: IdleRows;
-  readonly #minChunk: number;
+  readonly #chunkStep: number;
   /** Rows below which equal lengths would be summed by several threads, in another order. */
   readonly #minRaggedRows: number;
   #closing: Promise<void> | undefined;
@@ -60,7 +61,7 @@ export class Decoder implements Runner {
     this.#kv = kv;
     this.#graph = graph;
     this.#idle = new IdleRows(kv);
-    this.#minChunk = bitEqual ? minChunk : 1;
+    this.#chunkStep = bitEqual ? chunkStep : 1;
     this.#minRaggedRows = bitEqual ? Math.ceil(settings.threads / architecture.queryHeads) : 0;
     this.decodesAsItReads = !bitEqual;
     this.maxDraft = settings.maxDraft ?? 0;
@@ -96,7 +97,7 @@ export class Decoder implements Runner {
     const session = await Session.open(graph, { threads, entries });
     made.defer(() => session.close());
     const maxRepeats = maxDraft + 1;
-    const maxRows = Math.max(chunkTokens, minChunk, slots + 1, maxRepeats);
+    const maxRows = Math.max(chunkTokens + chunkStep - 1, slots + 1, maxRepeats);
     const bound = new BoundGraph(session, kv, { ...settings, kvScales, maxRows, maxRepeats });
     made.move();
     return new Decoder(session, kv, bound, settings);
@@ -113,7 +114,7 @@ export class Decoder implements Runner {
     }
     this.#idle.wake(slot);
     // The row beyond the ids is masked from the rows ahead of it.
-    const padding = new Array<number>(Math.max(this.#minChunk - ids.length, 0)).fill(idleToken);
+    const padding = new Array<number>(ids.length % this.#chunkStep).fill(idleToken);
     return this.#graph.run({ firstSlot: slot, ids: [...ids, ...padding], past: [past], at });
   }
 
@@ -206,8 +207,8 @@ export function kvShapeOf(settings: KvSettings): KvShape {
     heads: architecture.keyValueHeads,
     headDim: paddedHeadDim(architecture),
     elementBytes: kvType === 'int8' ? 1 : 4,
-    // The last position's second row needs a place too.
-    positions: positions + minChunk - 1,
+    // The row beyond the last position needs a place too.
+    positions: positions + chunkStep - 1,
     repeatable: bitEqual && maxDraft > 0,
   };
 }

@@ -3,41 +3,13 @@
  * first served onto KV slots and their decode steps run together.
  */
 import type { Quantization } from '@longpo/api';
-import type { Grammar } from './sampling/grammar.ts';
+import type { SamplingSettings } from './sampling/settings.ts';
 
-/** `defaultSampling` in sampling/settings.ts holds every field but the prompt and maxTokens with its neutral value. */
-export interface GenerateRequest {
+/** `defaultSampling` has the values of all settings that change nothing. */
+export interface GenerateRequest extends SamplingSettings {
   readonly promptIds: readonly number[];
   /** New tokens at most; cut to what is left of maxModelLen. 0 only reads the prompt, for its log-probabilities. */
   readonly maxTokens: number;
-  /** End of text and stopTokenIds are not drawn before so many new tokens; 0 is off. */
-  readonly minTokens: number;
-  /** 0 is greedy. */
-  readonly temperature: number;
-  readonly topP: number;
-  /** 0 is off. */
-  readonly topK: number;
-  /** Of the most likely token's probability; less likely ones are not drawn. 0 is off. */
-  readonly minP: number;
-  /** Divides positive and multiplies negative logits of tokens in the prompt or the answer; 1 is off. */
-  readonly repetitionPenalty: number;
-  /** Taken from the logits of tokens in the answer, once each; 0 is off. */
-  readonly presencePenalty: number;
-  /** Taken from the logits of tokens in the answer, as often as they occur; 0 is off. */
-  readonly frequencyPenalty: number;
-  /** Added to the logits of these token ids. */
-  readonly logitBias: ReadonlyMap<number, number>;
-  /** What the answer must parse as; null is free text. */
-  readonly grammar: Grammar | null;
-  /** The same seed gives the same text whatever else runs; null draws one. */
-  readonly seed: number | null;
-  readonly stopTokenIds: readonly number[];
-  /** Go on past the model's own end-of-text tokens; stopTokenIds still stop. */
-  readonly ignoreEos: boolean;
-  /** null: no log-probabilities; n: that of the chosen token and of the n most likely ones. */
-  readonly topLogprobs: number | null;
-  /** The same for every token of the prompt, which then is read whole: no prefix of it is reused. */
-  readonly promptLogprobs: number | null;
   /** Called when the request gets its slot (with the reused tokens as done) and after every chunk of the prompt. */
   readonly onPrefill?: (done: number, total: number) => void;
 }

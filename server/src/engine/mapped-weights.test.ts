@@ -73,3 +73,19 @@ test('mapped weights keep the promise: no bit depends on how a prompt is cut', a
   expect([await readIn(0, 59), await readIn(0, 1, 3, 30)]).toEqual([whole, whole]);
   await decoder.close();
 });
+
+test.each([
+  { how: 'deleted and made anew', remove: true },
+  { how: 'written into', remove: false },
+])('mapped weights are those of the file that was opened: $how', async ({ remove }) => {
+  await writeFixtureModel(directory, { dtype: 'BF16', seed: 1 });
+  const decoder = await open(await openModelFolder(directory), true);
+  const logits = async () => (await decoder.run({ slot: 0, ids, past: 0 })).slice();
+  const before = await logits();
+  if (remove) await rm(directory, { recursive: true });
+  await writeFixtureModel(directory, { dtype: 'BF16', seed: 2 });
+  const after = await logits();
+  await decoder.close();
+  if (remove) expect(after).toEqual(before);
+  else expect(after).not.toEqual(before);
+});

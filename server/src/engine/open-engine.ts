@@ -1,4 +1,6 @@
 /** Opens a model folder as an engine: verify, quantise or find in the cache, load, schedule. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { openModelFolder } from '../model/folder.ts';
 import { ModelError } from '../model/model-error.ts';
 import { quantizedWeights } from '../model/quantization/cache.ts';
@@ -9,10 +11,7 @@ import { type KvScales, sampleKvScales } from './kv-scales.ts';
 import { type KvShape, kvBytes } from './memory/kv-cache.ts';
 import { PrefixStore } from './prefix-cache/prefix-store.ts';
 import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
-import { GrammarError } from './sampling/constrained/grammar-error.ts';
 import { Grammars } from './sampling/constrained/grammars.ts';
-import type { Constraint } from './sampling/constraint.ts';
-import type { Grammar } from './sampling/grammar.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 
 /** Long enough for the matrix kernels' full speed, short enough that a decode beside it waits well below a second. */
@@ -26,6 +25,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const load = loadProgress(options);
   const folder = await openModelFolder(options.directory, load.hashed);
   const { architecture, tensors } = folder;
+  const tokenizer = await readFile(join(options.directory, 'tokenizer.json'), 'utf8');
   const maxModelLen = options.maxModelLen ?? architecture.maxPositionEmbeddings;
   const shape = {
     architecture,
@@ -57,12 +57,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const prefixes = prefixStore(options, folder.digest, { ...settings, kvScales });
   const { vocabularySize } = architecture;
   const { eosTokenIds } = folder;
-  const grammars = new Grammars({ folder: options.directory, vocabularySize, eosTokenIds });
+  const grammars = new Grammars({ tokenizer, vocabularySize, eosTokenIds });
   const scheduler = new Scheduler(decoder, {
     ...options,
     prefixes,
     eosTokenIds,
-    constrain: (grammar) => constrain(grammars, grammar),
+    constrain: (grammar) => grammars.constraint(grammar),
   });
   await scheduler.restore();
   return {
@@ -80,15 +80,6 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       await grammars.close();
     },
   };
-}
-
-function constrain(grammars: Grammars, grammar: Grammar): Constraint {
-  try {
-    return grammars.constraint(grammar);
-  } catch (error) {
-    if (!(error instanceof GrammarError)) throw error;
-    throw new EngineError('REQUEST_INVALID', `the answer's format: ${error.message}`);
-  }
 }
 
 /** Keys and values are of the weights as they are served, of their positions and of how they are stored. */

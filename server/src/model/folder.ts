@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { type Architecture, architectureOf } from './architecture.ts';
 import { readManifest, verifyFiles } from './checkpoint.ts';
 import { contentFiles, folderDigest, sha256OfFile } from './digest.ts';
+import { type FileStamps, stampFiles } from './file-stamps.ts';
 import { ModelError } from './model-error.ts';
 import { readSafetensors, safetensorsFiles, type Tensor } from './safetensors.ts';
 import { checkTensors, type Tensors } from './tensors.ts';
@@ -19,6 +20,8 @@ export interface ModelFolder {
   readonly digest: string;
   /** null for a plain model. */
   readonly checkpoint: CheckpointManifest | null;
+  /** Of the files as they were before they were hashed. */
+  readonly stamps: FileStamps;
 }
 
 export type OnBytes = (completed: number, total: number) => void;
@@ -119,6 +122,7 @@ async function verifiedCheckpoint(directory: string, onBytes?: OnBytes): Promise
 /** Checks everything about the folder but the values of its weights. */
 export async function openModelFolder(directory: string, onBytes?: OnBytes): Promise<ModelFolder> {
   const names = await namesIn(directory);
+  const stamps = await stampFiles(directory, contentFiles(names));
   const checkpoint = names.has(checkpointManifestFile) ? await verifiedCheckpoint(directory, onBytes) : null;
   requireFiles(directory, names);
   const configFile = join(directory, 'config.json');
@@ -132,5 +136,6 @@ export async function openModelFolder(directory: string, onBytes?: OnBytes): Pro
     eosTokenIds: await eosTokenIds(directory, names),
     digest: checkpoint?.digest ?? (await plainDigest(directory, names, onBytes)),
     checkpoint,
+    stamps,
   };
 }

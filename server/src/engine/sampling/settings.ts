@@ -26,7 +26,7 @@ export interface SamplingSettings {
   readonly ignoreEos: boolean;
   /** null: no log-probabilities; n: that of the chosen token and of the n most likely ones. */
   readonly topLogprobs: number | null;
-  /** null: none; n: the log-probability of each prompt token and the n most likely ones at its place. */
+  /** The same for every token of the prompt, which then is read whole: no prefix of it is reused. */
   readonly promptLogprobs: number | null;
   /** null: any text. */
   readonly grammar: Grammar | null;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Constraint } from '../sampling/constraint.ts';
 import { expected, read, request, SumRunner, schedule } from './fixture.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -31,4 +32,33 @@ test('a stop token among guessed tokens ends the answer there', async () => {
   const generation = schedule(runner).submit(request(prompt, { maxTokens: 60, stopTokenIds: [stop] }));
   expect(await read(generation)).toEqual(answer.slice(0, answer.indexOf(stop)));
   expect(await generation.finishReason).toBe('stop');
+});
+
+test('guessed tokens wait for the masks of a grammar that is always late', async () => {
+  const runner = new SumRunner(1);
+  runner.maxDraft = 4;
+  const prompt = [7, ...expected([7], 220)];
+  let [told, known] = [0, -1];
+  const constraint: Constraint = {
+    ready: () => {
+      if (known === told) return undefined;
+      return new Promise((resolve) =>
+        setImmediate(() => {
+          known = told;
+          resolve();
+        }),
+      );
+    },
+    apply: () => {
+      if (known !== told) throw new Error(`applied after ${told} tokens with the mask of ${known}`);
+    },
+    accept: () => {
+      told += 1;
+    },
+    close: () => undefined,
+  };
+  const scheduler = schedule(runner, { constrain: () => constraint });
+  const asked = request(prompt, { maxTokens: 60, grammar: { type: 'json_object' } });
+  expect(await read(scheduler.submit(asked))).toEqual(expected(prompt, 60));
+  expect(scheduler.stats().draftAccepted).toBeGreaterThan(30);
 });

@@ -194,6 +194,7 @@ test('a grammar holds the answer, token by token, and is let go at its end', asy
   const constrain = (asked: Grammar): Constraint => {
     told.push(asked);
     return {
+      ready: () => undefined,
       // Only even tokens.
       apply: (logits) =>
         logits.set(logits.map((logit, id) => (id % 2 === 1 ? Number.NEGATIVE_INFINITY : logit))),
@@ -205,6 +206,51 @@ test('a grammar holds the answer, token by token, and is let go at its end', asy
   const answer = await read(scheduler.submit(request([3], { grammar })));
   expect(answer.every((id) => id % 2 === 0)).toBe(true);
   expect(told).toEqual([grammar, ...answer, 'closed']);
+});
+
+/** Allows everything, but is ready for one of the tokens only with the mask. */
+function slowConstraint(turn: number, mask: Promise<void>): Constraint {
+  let [asked, there] = [0, false];
+  void mask.then(() => {
+    there = true;
+  });
+  return {
+    ready: () => (asked === turn && !there ? mask : undefined),
+    apply: () => undefined,
+    accept: () => {
+      asked += 1;
+    },
+    close: () => undefined,
+  };
+}
+
+test.each([0, 1, 2])('others go on while a grammar is not ready for token %i', async (turn) => {
+  const mask = Promise.withResolvers<void>();
+  const scheduler = schedule(new SumRunner(2), { constrain: () => slowConstraint(turn, mask.promise) });
+  const held = scheduler.submit(request([1, 2], { grammar: { type: 'json_object' } }));
+  const tokens = read(held);
+  for (const promptIds of [[3], [4, 5], range(6, 30)])
+    expect(await read(scheduler.submit(request(promptIds)))).toEqual(expected(promptIds, 3));
+  expect(scheduler.stats()).toMatchObject({ running: 1 });
+  mask.resolve();
+  expect(await tokens).toEqual(expected([1, 2], 3));
+});
+
+test('a request that waits for its grammar is let go when it is aborted, and when the scheduler closes', async () => {
+  const never = new Promise<void>(() => undefined);
+  const scheduler = schedule(new SumRunner(2), { constrain: () => slowConstraint(1, never) });
+  const controller = new AbortController();
+  const asked = request([1, 2], { grammar: { type: 'json_object' } });
+  const left = scheduler.submit(asked, controller.signal);
+  const closed = scheduler.submit(asked);
+  // Its first token is there, the second one waits.
+  for await (const _ of left.tokens) {
+    controller.abort();
+  }
+  expect(await left.finishReason).toBe('abort');
+  expect(scheduler.stats()).toMatchObject({ running: 1 });
+  await scheduler.close();
+  expect(await closed.finishReason).toBe('abort');
 });
 
 test('a grammar that nothing can hold an answer to is refused', () => {

@@ -82,7 +82,7 @@ export class Scheduler {
       return sequence;
     }
     this.#waiting.push(sequence);
-    this.#working ??= this.#work();
+    this.#wake();
     return sequence;
   }
 
@@ -117,6 +117,8 @@ export class Scheduler {
     for (const sequence of this.#waiting.clear()) sequence.finish('abort');
     for (const sequence of this.#running) sequence.abort();
     this.#runner.terminate();
+    // Also those that wait for their grammars are let go.
+    this.#wake();
     await this.#working;
     const kept = this.#slots
       .kept()
@@ -132,15 +134,22 @@ export class Scheduler {
   #onAbort(sequence: Sequence): void {
     if (this.#waiting.remove(sequence)) sequence.finish('abort');
     else if (sequence === this.#reading) this.#runner.terminate();
+    this.#wake();
   }
 
+  #wake(): void {
+    this.#working ??= this.#work();
+  }
+
+  /** Until nothing is left to do, or to do before a grammar has said which tokens may come. */
   async #work(): Promise<void> {
     // Requests of one turn of the event loop start together.
     await Promise.resolve();
     for (;;) {
+      this.#acceptHeld();
       this.#retireEnded();
       this.#admit();
-      if (this.#running.length === 0) break;
+      if (!this.#running.some(({ reading, decoding }) => reading || decoding)) break;
       await this.#decode(this.#running.filter(({ decoding }) => decoding));
       this.#retireEnded();
       await this.#readPrompts();
@@ -176,7 +185,7 @@ export class Scheduler {
     this.#running.push(sequence);
     sequence.slot = slot;
     sequence.cachedTokens = cached;
-    sequence.pending = sequence.pending.slice(cached);
+    sequence.promptDone = cached;
     this.#totals.prefixCacheQueries += total;
     this.#totals.prefixCacheHits += cached;
     this.#totals.promptTokens += total;
@@ -234,6 +243,7 @@ export class Scheduler {
     const logits = await this.#timed('decode', ids.length, 1, () => this.#runner.verify(step));
     let held = 0;
     for (const row of logits) {
+      await sequence.ready();
       if (sequence.aborted || sequence.finished || sequence.pending[0] !== ids[held]) break;
       this.#slots.decoded(slot, sequence.pending);
       sequence.pending = [];
@@ -247,9 +257,26 @@ export class Scheduler {
     this.#totals.draftAccepted += accepted;
   }
 
+  /** A sequence whose grammar is slower than the model leaves the batch until it is ready: nobody waits for it. */
   #accept(sequence: Sequence, logits: Float32Array): void {
+    const ready = sequence.ready();
+    if (ready) {
+      // The runner's own memory, which the next run overwrites.
+      sequence.heldLogits = logits.slice();
+      void ready.then(() => this.#wake());
+      return;
+    }
     sequence.accept(logits);
     if (sequence.pending.length > 0) this.#totals.generationTokens += 1;
+  }
+
+  #acceptHeld(): void {
+    for (const sequence of this.#running) {
+      const { heldLogits } = sequence;
+      if (!heldLogits || sequence.aborted || sequence.ready()) continue;
+      sequence.heldLogits = undefined;
+      attempt(sequence, () => this.#accept(sequence, heldLogits));
+    }
   }
 
   /** Chunks of one prompt after another, as long as the next one fits what is left of a chunk's tokens. */
@@ -257,8 +284,10 @@ export class Scheduler {
     let budget = this.#runner.chunkTokens;
     for (;;) {
       const sequence = this.#nextPrompt();
-      const tokens = Math.min(sequence?.pending.length ?? 0, this.#runner.chunkTokens);
-      if (!sequence || tokens > budget) return;
+      if (!sequence) return;
+      const left = sequence.request.promptIds.length - sequence.promptDone;
+      const tokens = Math.min(left, this.#runner.chunkTokens);
+      if (tokens > budget) return;
       budget -= tokens;
       this.#lastRead = sequence;
       await this.#readChunk(sequence);
@@ -269,15 +298,15 @@ export class Scheduler {
   /** The one after whose chunk ran last, in the order of arrival. */
   #nextPrompt(): Sequence | undefined {
     const prompts = this.#running.filter(
-      ({ decoding, finished, aborted }) => !decoding && !finished && !aborted,
+      ({ reading, finished, aborted }) => reading && !finished && !aborted,
     );
     const last = this.#lastRead ? this.#running.indexOf(this.#lastRead) : -1;
     return prompts.find((sequence) => this.#running.indexOf(sequence) > last) ?? prompts[0];
   }
 
   async #readChunk(sequence: Sequence): Promise<void> {
-    const ids = sequence.pending.slice(0, this.#runner.chunkTokens);
-    const { slot } = sequence;
+    const { slot, promptDone } = sequence;
+    const ids = sequence.request.promptIds.slice(promptDone, promptDone + this.#runner.chunkTokens);
     const step = { slot, ids, past: this.#slots.length(slot) };
     this.#reading = sequence;
     try {
@@ -285,7 +314,7 @@ export class Scheduler {
         this.#runner.run(sequence.prompt ? { ...step, at: [...ids.keys()] } : step),
       );
       this.#slots.read(slot, ids);
-      sequence.pending = sequence.pending.slice(ids.length);
+      sequence.promptDone += ids.length;
       this.#totals.prefillTokens += ids.length;
       if (!sequence.aborted) await this.#advance(sequence, logits);
     } catch (error) {
@@ -299,9 +328,9 @@ export class Scheduler {
   async #advance(sequence: Sequence, logits: Float32Array): Promise<void> {
     const { promptIds, onPrefill } = sequence.request;
     const { vocabularySize } = this.#runner;
-    onPrefill?.(promptIds.length - sequence.pending.length, promptIds.length);
+    onPrefill?.(sequence.promptDone, promptIds.length);
     await sequence.prompt?.add(logits, vocabularySize);
-    if (sequence.pending.length > 0 || sequence.aborted) return;
+    if (sequence.reading || sequence.aborted) return;
     sequence.promptRead();
     if (!sequence.finished) this.#accept(sequence, logits.subarray(-vocabularySize));
   }

@@ -18,8 +18,12 @@ export class Sequence implements Generation {
   readonly maxTokens: number;
   cachedTokens = 0;
   slot = -1;
-  /** Tokens that the model has not seen yet: the rest of the prompt, or the last token. */
-  pending: number[];
+  /** Tokens of the prompt that are in the slot. */
+  promptDone = 0;
+  /** The last token, until the model has seen it. */
+  pending: number[] = [];
+  /** Of the next token, kept until its grammar says which may come. */
+  heldLogits: Float32Array | undefined;
   #generated = 0;
   #aborted = false;
   #finished = false;
@@ -43,7 +47,6 @@ export class Sequence implements Generation {
     onAbort: (sequence: Sequence) => void,
   ) {
     this.request = request;
-    this.pending = [...request.promptIds];
     this.maxTokens = limits.maxTokens;
     this.#stops = new Set([...request.stopTokenIds, ...(request.ignoreEos ? [] : limits.eosTokenIds)]);
     const { constraint } = limits;
@@ -77,9 +80,19 @@ export class Sequence implements Generation {
     return this.#finished;
   }
 
-  /** Whether the prompt is in the slot, so that every step yields a token. */
+  /** Whether a part of the prompt is not in the slot. */
+  get reading(): boolean {
+    return this.promptDone < this.request.promptIds.length;
+  }
+
+  /** Whether the next step yields a token. */
   get decoding(): boolean {
-    return this.#generated > 0;
+    return this.pending.length > 0;
+  }
+
+  /** Settles when `accept` may be called; undefined where that is now. */
+  ready(): Promise<void> | undefined {
+    return this.#constraint?.ready();
   }
 
   /** A guess of the tokens after the pending one, all but the last that may come. */

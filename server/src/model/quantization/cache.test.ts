@@ -1,3 +1,4 @@
+import { renameSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,6 +58,21 @@ test('when the weights cannot be read, nothing is left in the cache', async () =
   const folder = await open('F16');
   await rm(join(root, 'model', 'model.safetensors'));
   await expect(quantizedWeights(folder, 'int4', cache(), 1)).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(await readdir(cache())).toEqual([]);
+});
+
+test('weights that change while they are quantised are refused, and nothing of them is kept', async () => {
+  const folder = await open();
+  const path = join(root, 'model', 'model.safetensors');
+  const bytes = await readFile(path);
+  const rewrite = (): void => {
+    writeFileSync(`${path}.next`, bytes);
+    renameSync(`${path}.next`, path);
+  };
+  await expect(quantizedWeights(folder, 'int4', cache(), 1, rewrite)).rejects.toMatchObject({
+    code: 'MODEL_CHANGED',
+    message: `${path}: changed while it was read; start again once it is complete`,
+  });
   expect(await readdir(cache())).toEqual([]);
 });
 

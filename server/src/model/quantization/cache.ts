@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promise
 import { basename, dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Quantization } from '@longpo/api';
+import { type FileStamps, requireUnchanged } from '../file-stamps.ts';
 import type { ModelFolder, OnBytes } from '../folder.ts';
 import type { QuantizedWeights } from '../graph/projections.ts';
 import { readSafetensors, type Tensor } from '../safetensors.ts';
@@ -37,7 +38,8 @@ export async function quantizedWeights(
   const formatOf = (name: string): BlockFormat => ({ bits: bitsOf[width](name), blockSize });
   const plan = quantizationPlan(folder.architecture, folder.tensors, formatOf);
   const entry = join(cache, `${folder.digest.replace('sha256:', '')}-${width}`);
-  const tensors = (await readCached(entry, plan)) ?? (await writeEntry(entry, plan, threads, onBytes));
+  const work = { entry, plan, stamps: folder.stamps, threads, onBytes };
+  const tensors = (await readCached(entry, plan)) ?? (await writeEntry(work));
   return { tensors, blockSize };
 }
 
@@ -56,17 +58,22 @@ async function readCached(entry: string, plan: QuantizationPlan): Promise<Map<st
   return same ? tensors : undefined;
 }
 
-async function writeEntry(
-  entry: string,
-  plan: QuantizationPlan,
-  threads: number,
-  onBytes?: OnBytes,
-): Promise<Map<string, Tensor>> {
+interface EntryWork {
+  readonly entry: string;
+  readonly plan: QuantizationPlan;
+  /** Of the model's files. */
+  readonly stamps: FileStamps;
+  readonly threads: number;
+  readonly onBytes: OnBytes | undefined;
+}
+
+async function writeEntry(work: EntryWork): Promise<Map<string, Tensor>> {
+  const { entry, plan } = work;
   await mkdir(dirname(entry), { recursive: true });
   await removeAbandoned(entry);
   await requireSpace(dirname(entry), plan.fileBytes);
   try {
-    await publish(entry, plan, threads, onBytes);
+    await publish(work);
   } catch (error) {
     throw (await diskFull(error, dirname(entry), plan.fileBytes)) ?? error;
   }
@@ -76,15 +83,11 @@ async function writeEntry(
 }
 
 /** Writes a folder of another name, then gives it the entry's: who finds the entry finds all of it. */
-async function publish(
-  entry: string,
-  plan: QuantizationPlan,
-  threads: number,
-  onBytes?: OnBytes,
-): Promise<void> {
+async function publish({ entry, plan, stamps, threads, onBytes }: EntryWork): Promise<void> {
   const temporary = await mkdtemp(`${entry}.tmp-`);
   try {
     await writeFile(join(temporary, fileName), plan, threads, onBytes);
+    await requireUnchanged(stamps);
     await rm(entry, { recursive: true, force: true });
     // Another server may have been faster with the same content; then its folder stays.
     await rename(temporary, entry).catch((error: NodeJS.ErrnoException) => {

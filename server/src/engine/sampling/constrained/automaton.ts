@@ -5,12 +5,17 @@
  */
 
 import type { Expression } from './expression.ts';
+import { GrammarError } from './grammar-error.ts';
 import { Program } from './program.ts';
 
 /** The state without a place: the text is not in the grammar. */
 export const dead = -1;
 const unknown = -2;
 const emptyStack = 0;
+
+/** What a grammar may take of memory: a kilobyte for a state, some 100 bytes for a stack. */
+const maxStates = 100_000;
+const maxStacks = 2_000_000;
 
 interface State {
   /** Each with bytes on top. */
@@ -63,6 +68,7 @@ export class Automaton {
     const key = node * 2 ** 26 + rest;
     const found = this.#stacks.get(key);
     if (found !== undefined) return found;
+    if (this.#tops.length >= maxStacks) throw tooMany();
     this.#tops.push(node);
     this.#rests.push(rest);
     this.#stacks.set(key, this.#tops.length - 1);
@@ -95,6 +101,7 @@ export class Automaton {
     const key = `${accepts} ${stacks.join(' ')}`;
     const found = this.#byStacks.get(key);
     if (found !== undefined) return found;
+    if (this.#states.length >= maxStates) throw tooMany();
     this.#states.push({ stacks, accepts, next: new Int32Array(256).fill(unknown) });
     this.#byStacks.set(key, this.#states.length - 1);
     return this.#states.length - 1;
@@ -113,3 +120,5 @@ export class Automaton {
     return node.min === 0 ? [rest, again] : [again];
   }
 }
+
+const tooMany = (): GrammarError => new GrammarError('it has too many states');

@@ -1,8 +1,9 @@
 /** The expression of each kind of grammar. */
 import type { Grammar } from '../grammar.ts';
-import { type Expression, Rules } from './expression.ts';
+import { type Expression, endingParts, Rules } from './expression.ts';
 import { GrammarError } from './grammar-error.ts';
 import { JsonSchemaGrammar } from './json-schema.ts';
+import { regexExpression } from './regex.ts';
 import { callExpression } from './tool-call-expression.ts';
 
 /** Throws a GrammarError. */
@@ -15,7 +16,14 @@ export function expressionOf(grammar: Grammar): Expression {
     case 'tool_calls':
       return callExpression(grammar);
     case 'regex':
+      return wholeText(grammar.pattern);
     case 'ebnf':
       throw new GrammarError(`grammars of type ${grammar.type} are not supported`);
   }
+}
+
+function wholeText(pattern: string): Expression {
+  const expression = regexExpression(pattern, 'ends');
+  if (!endingParts(expression).has(expression)) throw new GrammarError(`no text matches ${pattern}`);
+  return expression;
 }

@@ -1,7 +1,5 @@
 /** A grammar as a value: what a text may be, in characters. */
-
-/** First and last code point. */
-export type CharacterRange = readonly [from: number, to: number];
+import type { CharacterRange } from './character-ranges.ts';
 
 export type Expression =
   | { readonly kind: 'text'; readonly text: string }
@@ -38,20 +36,6 @@ export const set = (...ranges: readonly string[]): Expression => ({
   }),
 });
 
-const lastCharacter = 0x10ffff;
-
-/** Any character but those of the ranges. */
-export function complement(ranges: readonly CharacterRange[]): Expression {
-  const left: CharacterRange[] = [];
-  let next = 0;
-  for (const [from, to] of ranges.toSorted((a, b) => a[0] - b[0])) {
-    if (from > next) left.push([next, from - 1]);
-    next = Math.max(next, to + 1);
-  }
-  if (next <= lastCharacter) left.push([next, lastCharacter]);
-  return { kind: 'set', ranges: left };
-}
-
 /** Rules by name, each made at its first use; its own expression may refer to it. */
 export class Rules {
   readonly #rules = new Map<string, Expression>();
@@ -67,40 +51,56 @@ export class Rules {
   }
 }
 
-/** The rules that come to an end: a list whose every node needs a next one does not. */
-export function endingRules(root: Expression): ReadonlySet<Rule> {
-  const rules = new Set<Rule>();
-  collectRules(root, rules);
-  const ending = new Set<Rule>();
+/**
+ * The parts that come to an end, the whole among them unless no text is of it: a list whose every node needs a next one
+ * does not. A part that stands in many places is looked at once.
+ */
+export function endingParts(root: Expression): ReadonlySet<Expression> {
+  const ending = new Set<Expression>();
+  const parts = innerFirst(root);
   for (let before = -1; before < ending.size; ) {
     before = ending.size;
-    for (const rule of rules) if (canEnd(rule.expression, ending)) ending.add(rule);
+    for (const part of parts) if (ends(part, ending)) ending.add(part);
   }
   return ending;
 }
 
-export function canEnd(e: Expression, ending: ReadonlySet<Rule>): boolean {
+function ends(e: Expression, ending: ReadonlySet<Expression>): boolean {
   switch (e.kind) {
     case 'text':
       return true;
     case 'set':
       return e.ranges.length > 0;
     case 'sequence':
-      return e.parts.every((part) => canEnd(part, ending));
+      return e.parts.every((part) => ending.has(part));
     case 'choice':
-      return e.options.some((option) => canEnd(option, ending));
+      return e.options.some((option) => ending.has(option));
     case 'repeat':
-      return e.min === 0 || canEnd(e.of, ending);
+      return e.min === 0 || ending.has(e.of);
     case 'rule':
-      return ending.has(e.rule);
+      return ending.has(e.rule.expression);
   }
 }
 
-function collectRules(e: Expression, rules: Set<Rule>): void {
-  if (e.kind === 'sequence') for (const part of e.parts) collectRules(part, rules);
-  if (e.kind === 'choice') for (const option of e.options) collectRules(option, rules);
-  if (e.kind === 'repeat') collectRules(e.of, rules);
-  if (e.kind !== 'rule' || rules.has(e.rule)) return;
-  rules.add(e.rule);
-  collectRules(e.rule.expression, rules);
+/** All parts, each behind those in it unless it is one of them; without recursion, which would be as deep as they are. */
+function innerFirst(root: Expression): Expression[] {
+  const seen = new Set<Expression>();
+  const order: Expression[] = [];
+  const open = [{ part: root, left: false }];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { part, left } = next;
+    if (left) order.push(part);
+    if (left || seen.has(part)) continue;
+    seen.add(part);
+    open.push({ part, left: true });
+    for (const inner of partsOf(part)) open.push({ part: inner, left: false });
+  }
+  return order;
+}
+
+function partsOf(e: Expression): readonly Expression[] {
+  if (e.kind === 'sequence') return e.parts;
+  if (e.kind === 'choice') return e.options;
+  if (e.kind === 'repeat') return [e.of];
+  return e.kind === 'rule' ? [e.rule.expression] : [];
 }

@@ -1,111 +1,58 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Grammar } from '../grammar.ts';
-import { seededRandom } from '../random.ts';
-import { parseToolCalls } from '../tool-call-text.ts';
-import { toolGrammar } from '../tool-calls.ts';
-import { endId, randomAnswer, specialId, vocabularySize, writeVocabulary } from './fixture.ts';
-import { GrammarError } from './grammar-error.ts';
+import { EngineError } from '../../engine.ts';
+import type { Constraint } from '../constraint.ts';
+import { idOfPiece, vocabularySize, workerSettings } from './fixture.ts';
 import { Grammars } from './grammars.ts';
-import { schemas } from './schema-arbitrary.ts';
 
 let grammars: Grammars;
-beforeAll(async () => {
-  grammars = new Grammars(await writeVocabulary());
+beforeAll(() => {
+  grammars = new Grammars(workerSettings());
 });
 afterAll(() => grammars.close());
 
-/** Texts of random logits; those that did not end are left out. */
-function answers(grammar: Grammar, count: number, seed: number): string[] {
-  const random = seededRandom(seed);
-  const texts = Array.from({ length: count }, () => {
-    const constraint = grammars.constraint(grammar);
-    const text = randomAnswer(constraint, random);
-    constraint.close();
-    return text;
-  });
-  return texts.filter((text) => text !== null);
+async function allowed(constraint: Constraint): Promise<number[]> {
+  await constraint.ready();
+  const logits = new Float32Array(vocabularySize);
+  constraint.apply(logits);
+  return [...logits.keys()].filter((id) => logits[id] === 0);
 }
 
-test('every answer under a schema parses and validates, whatever the model would say', () => {
-  let ended = 0;
-  fc.assert(
-    fc.property(schemas, fc.nat(), (schema, seed) => {
-      const validate = new Ajv2020({ strict: false, validateFormats: false }).compile(schema);
-      for (const text of answers({ type: 'json_schema', schema }, 3, seed)) {
-        ended += 1;
-        if (!validate(JSON.parse(text))) throw new Error(`${text}: ${JSON.stringify(validate.errors)}`);
-      }
-    }),
-    { numRuns: 100, endOnFailure: true },
-  );
-  expect(ended).toBeGreaterThan(200);
+test('the first grammar waits for its thread without the event loop', async () => {
+  const fresh = new Grammars(workerSettings());
+  const constraint = fresh.constraint({ type: 'json_object' });
+  expect(() => constraint.apply(new Float32Array(vocabularySize))).toThrow('the mask of the next token');
+  expect(await allowed(constraint)).toEqual(['{'.charCodeAt(0), idOfPiece('{"')]);
+  await fresh.close();
 });
 
-test('json_object gives an object', () => {
-  const texts = answers({ type: 'json_object' }, 20, 1);
-  const kinds = texts.map((text): unknown => JSON.parse(text)).map((value) => typeof value === 'object');
-  expect(new Set(kinds)).toEqual(new Set([true]));
+test('a mask is that of the last token, however many tokens were told at once', async () => {
+  const constraint = grammars.constraint({ type: 'json_schema', schema: { const: 'abcdefgh' } });
+  for (const [i, byte] of [...Buffer.from('"abcdefg')].entries()) {
+    constraint.accept(byte);
+    if (i % 3 === 2) expect(await allowed(constraint)).toEqual(['abcdefgh'.charCodeAt(i)]);
+  }
+  expect(await allowed(constraint)).toEqual(['h'.charCodeAt(0)]);
 });
 
-const weather = {
-  name: 'weather',
-  parameters: { type: 'object', properties: { days: { type: 'integer', maximum: 9 } }, required: ['days'] },
-};
-const tools = [{ function: weather }, { function: { name: 'time' } }];
-const isWeather = new Ajv2020().compile(weather.parameters);
-
-test.each(['hermes', 'llama3', 'mistral'] as const)('%s: required calls are whole and right', (format) => {
-  const grammar = toolGrammar(format, tools, 'required');
-  if (!grammar) throw new Error('no grammar');
-  const divided = answers(grammar, 20, 2).map((text) => parseToolCalls(format, text));
-  const calls = divided.flatMap((answer) => answer.calls);
-  expect(divided.filter(({ content, calls: own }) => content !== '' || own.length === 0)).toEqual([]);
-  expect(new Set(calls.map(({ name }) => name))).toEqual(new Set(['weather', 'time']));
-  expect(calls.filter((call) => call.name === 'weather' && !isWeather(JSON.parse(call.arguments)))).toEqual(
-    [],
-  );
+test('a thread that cannot read the model fails its answers', async () => {
+  const broken = new Grammars({ ...workerSettings(), tokenizer: '' });
+  await expect(allowed(broken.constraint({ type: 'json_object' }))).rejects.toThrow('JSON');
+  await broken.close();
 });
 
-test.each([
-  ['hermes', 'It is 3 < 5.<tool_call', '>'],
-  ['llama3', 'So: {{"name": ', ''],
-  ['mistral', '[[{"name": ', ''],
-] as const)('%s: in free text a call that begins must be right to its end', (format, start, more) => {
-  const grammar = toolGrammar(format, tools, 'auto', false);
-  if (!grammar) throw new Error('no grammar');
-  const random = seededRandom(3);
-  const texts = Array.from({ length: 10 }, () =>
-    randomAnswer(grammars.constraint(grammar), random, { start: start + more }),
-  ).filter((text) => text !== null);
-  const divided = texts.map((text) => parseToolCalls(format, text));
-  expect(texts.length).toBeGreaterThan(5);
-  expect(divided.filter(({ calls }) => calls.length !== 1)).toEqual([]);
+test('answers that wait for a thread that ends fail', async () => {
+  const ending = new Grammars(workerSettings());
+  const constraint = ending.constraint({ type: 'json_object' });
+  const waiting = allowed(constraint);
+  await ending.close();
+  await expect(waiting).rejects.toThrow('the thread of the grammars has ended');
 });
 
-test('free text may end at any place, special tokens never come, and after the end only the end', () => {
-  const grammar = toolGrammar('hermes', tools, 'auto');
-  if (!grammar) throw new Error('no grammar');
-  const constraint = grammars.constraint(grammar);
-  const allowed = (): number[] => {
-    const logits = new Float32Array(vocabularySize);
-    constraint.apply(logits);
-    return [...logits.keys()].filter((id) => logits[id] === 0);
-  };
-  // Single bytes that begin no UTF-8 character are not text either.
-  expect(allowed()).toEqual(expect.arrayContaining(['a'.charCodeAt(0), '<'.charCodeAt(0), endId]));
-  expect(allowed()).not.toContain(specialId);
-  constraint.accept(endId);
-  expect(allowed()).toEqual([endId]);
-});
-
-test('a schema that cannot be obeyed is refused before the answer, with the keyword and its place', async () => {
+test('a schema that cannot be obeyed is refused before the answer, with the keyword and its place', () => {
   const grammar = {
     type: 'json_schema',
     schema: { properties: { a: { type: 'array', uniqueItems: true } } },
   } as const;
-  const refusal = new GrammarError('uniqueItems at #/properties/a is not supported');
-  expect(() => grammars.constraint(grammar)).toThrow(refusal);
-  await expect(grammars.prepare(grammar)).rejects.toThrow(refusal);
+  const message = "the answer's format: uniqueItems at #/properties/a is not supported";
+  expect(() => grammars.constraint(grammar)).toThrow(new EngineError('REQUEST_INVALID', message));
 });

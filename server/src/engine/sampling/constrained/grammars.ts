@@ -2,22 +2,14 @@
 import { Worker } from 'node:worker_threads';
 import type { Constraint } from '../constraint.ts';
 import type { Grammar } from '../grammar.ts';
+import { expressionOf } from './compile.ts';
 import { GrammarError } from './grammar-error.ts';
-import {
-  allocateMask,
-  type CompileReply,
-  maskState,
-  readReason,
-  type WorkerRequest,
-  type WorkerSettings,
-} from './protocol.ts';
-
-/** A mask takes microseconds, a grammar up to seconds; longer means that the thread is gone. */
-const maxWaitMs = 30_000;
+import { formatRefused, Matcher } from './matcher.ts';
+import type { WorkerRequest, WorkerSettings } from './protocol.ts';
 
 export class Grammars {
   readonly #settings: WorkerSettings;
-  readonly #compiling = new Map<number, (reply: CompileReply) => void>();
+  readonly #matchers = new Map<number, Matcher>();
   #worker: Worker | undefined;
   #count = 0;
 
@@ -25,23 +17,20 @@ export class Grammars {
     this.#settings = settings;
   }
 
-  /** Compiles beside the event loop, so that `constraint` need not wait. Throws a GrammarError. */
-  async prepare(grammar: Grammar): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<CompileReply>();
-    this.#count += 1;
-    this.#compiling.set(this.#count, resolve);
-    this.#send({ type: 'compile', request: this.#count, grammar });
-    const { refused } = await promise;
-    if (refused !== null) throw new GrammarError(refused);
-  }
-
-  /** Waits, with the event loop, until the grammar is compiled. Throws a GrammarError. */
+  /** Throws an EngineError if answers cannot be held to the grammar; its first mask comes later. */
   constraint(grammar: Grammar): Constraint {
+    checkGrammar(grammar);
     this.#count += 1;
-    const matcher = new Matcher(this.#count, grammar, this.#settings.vocabularySize, (request) =>
-      this.#send(request),
-    );
-    matcher.wait();
+    const id = this.#count;
+    const matcher = new Matcher(id, {
+      grammar,
+      vocabularySize: this.#settings.vocabularySize,
+      send: (request) => this.#send(request),
+      onClose: () => this.#leave(id),
+    });
+    this.#matchers.set(id, matcher);
+    // The process must not end while an answer waits for its grammar.
+    this.#worker?.ref();
     return matcher;
   }
 
@@ -49,73 +38,39 @@ export class Grammars {
     await this.#worker?.terminate();
   }
 
+  #leave(id: number): void {
+    this.#matchers.delete(id);
+    if (this.#matchers.size === 0) this.#worker?.unref();
+  }
+
   #send(request: WorkerRequest): void {
-    this.#worker ??= this.#start();
-    this.#worker.postMessage(request);
+    // A worker that has ended has nothing left to be told.
+    if (request.type === 'open') this.#worker ??= this.#start();
+    this.#worker?.postMessage(request);
   }
 
   #start(): Worker {
-    // The library prints why it aborts; nobody reads it.
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-      workerData: this.#settings,
-      stdout: true,
-      stderr: true,
-    });
-    worker.unref();
-    worker.on('message', (reply: CompileReply) => {
-      this.#compiling.get(reply.request)?.(reply);
-      this.#compiling.delete(reply.request);
-    });
-    worker.on('error', (error) => this.#fail(error));
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: this.#settings });
+    worker.on('error', (error) => this.#fail(worker, String(error)));
+    worker.on('exit', () => this.#fail(worker, 'the thread of the grammars has ended'));
     return worker;
   }
 
   /** The next grammar starts a new thread. */
-  #fail(error: unknown): void {
+  #fail(worker: Worker, reason: string): void {
+    if (this.#worker !== worker) return;
     this.#worker = undefined;
-    for (const [request, resolve] of this.#compiling) resolve({ request, refused: String(error) });
-    this.#compiling.clear();
+    for (const matcher of this.#matchers.values()) matcher.fail(reason);
+    this.#matchers.clear();
   }
 }
 
-class Matcher implements Constraint {
-  readonly #id: number;
-  readonly #block: Int32Array;
-  readonly #send: (request: WorkerRequest) => void;
-
-  constructor(id: number, grammar: Grammar, vocabularySize: number, send: (request: WorkerRequest) => void) {
-    this.#id = id;
-    this.#send = send;
-    const block = allocateMask(vocabularySize);
-    this.#block = new Int32Array(block);
-    send({ type: 'open', matcher: id, grammar, block });
-  }
-
-  wait(): void {
-    const state = this.#block;
-    if (Atomics.wait(state, 0, maskState.pending, maxWaitMs) === 'timed-out')
-      throw new Error('the grammar worker does not answer');
-    if (state[0] === maskState.refused) throw new GrammarError(readReason(state));
-    if (state[0] === maskState.failed) throw new Error(readReason(state));
-  }
-
-  /** The mask was asked for with the last token: while the model ran, it came. */
-  apply(logits: Float32Array): void {
-    this.wait();
-    for (let id = 0; id < logits.length; id++) {
-      const word = this.#block[1 + (id >> 5)] ?? 0;
-      if (((word >>> (id & 31)) & 1) === 0) logits[id] = Number.NEGATIVE_INFINITY;
-    }
-  }
-
-  accept(token: number): void {
-    // The answer to the token before must not be taken for the answer to this one.
-    this.wait();
-    Atomics.store(this.#block, 0, maskState.pending);
-    this.#send({ type: 'accept', matcher: this.#id, token });
-  }
-
-  close(): void {
-    this.#send({ type: 'close', matcher: this.#id });
+/** Beside the worker, so that the request is refused before its answer begins: this takes no tokens and little time. */
+function checkGrammar(grammar: Grammar): void {
+  try {
+    expressionOf(grammar);
+  } catch (error) {
+    if (!(error instanceof GrammarError)) throw error;
+    throw formatRefused(error.message);
   }
 }

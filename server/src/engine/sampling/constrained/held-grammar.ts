@@ -1,6 +1,7 @@
 /** A compiled grammar with the masks of one model's tokens, and an answer's place in it. */
 import { Automaton } from './automaton.ts';
 import type { Expression } from './expression.ts';
+import { allow, emptyMask } from './token-mask.ts';
 import type { TokenTree } from './token-tree.ts';
 
 /** Masks kept for a grammar, of 2 bytes a token and 16 tokens. */
@@ -26,7 +27,7 @@ export class CompiledGrammar {
     const found = this.#masks.get(state);
     if (found) return found;
     const mask = this.#tokens.tree.mask(this.automaton, state);
-    if (this.automaton.accepts(state)) allow(mask, this.#tokens.eosTokenIds);
+    if (this.automaton.accepts(state)) for (const id of this.#tokens.eosTokenIds) allow(mask, id);
     if (this.#masks.size >= maxMasks) this.#masks.clear();
     this.#masks.set(state, mask);
     return mask;
@@ -54,9 +55,7 @@ export class Place {
 
   /** After the end only the end may come. Throws if the model has no token for what must come. */
   mask(): Int32Array {
-    const mask = this.#ended
-      ? allow(new Int32Array(Math.ceil(this.#tokens.bytes.length / 32)), this.#tokens.eosTokenIds)
-      : this.#grammar.mask(this.#state);
+    const mask = this.#ended ? this.#end() : this.#grammar.mask(this.#state);
     if (mask.every((word) => word === 0)) throw new Error('no token of the model continues the grammar');
     return mask;
   }
@@ -65,9 +64,11 @@ export class Place {
     if (this.#tokens.eosTokenIds.includes(token)) this.#ended = true;
     else this.#state = this.#grammar.after(this.#state, token);
   }
-}
 
-function allow(mask: Int32Array, ids: readonly number[]): Int32Array {
-  for (const id of ids) mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << (id & 31));
-  return mask;
+  #end(): Int32Array {
+    const { bytes, eosTokenIds } = this.#tokens;
+    const mask = emptyMask(bytes.length);
+    for (const id of eosTokenIds) allow(mask, id);
+    return mask;
+  }
 }

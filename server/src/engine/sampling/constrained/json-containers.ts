@@ -109,14 +109,15 @@ function fixedObject(grammar: JsonSchemaGrammar, members: readonly Member[]): Ex
   const pairs = members.map(({ name: key, schema, path }) =>
     sequence(text(`${JSON.stringify(key)}: `), grammar.convert(schema, path)),
   );
-  const from = (at: number, empty: boolean): Expression => {
-    const [member, pair] = [members[at], pairs[at]];
-    if (!member || !pair) return text('');
-    const present = sequence(...(empty ? [] : [comma]), pair, from(at + 1, false));
-    if (member.required) return present;
-    return rules.rule(`${name} ${empty ? 'first' : 'next'} ${at}`, () =>
-      choice(present, from(at + 1, empty)),
-    );
-  };
-  return sequence(text('{'), from(0, true), text('}'));
+  let follow = { empty: text(''), filled: text('') };
+  for (const [at, pair] of [...pairs.entries()].reverse()) {
+    const { empty, filled } = follow;
+    const rule = (place: string, present: Expression, absent: Expression): Expression =>
+      rules.rule(`${name} ${place} ${at}`, () => (members[at]?.required ? present : choice(present, absent)));
+    follow = {
+      empty: rule('first', sequence(pair, filled), empty),
+      filled: rule('next', sequence(comma, pair, filled), filled),
+    };
+  }
+  return sequence(text('{'), follow.empty, text('}'));
 }

@@ -3,15 +3,18 @@
  * come in the schema's order, none is added beside `properties`, `format` is a remark. A keyword that it cannot obey is
  * an error, never ignored.
  */
-import { canEnd, choice, type Expression, endingRules, type Rules, text } from './expression.ts';
+import { choice, type Expression, endingParts, type Rules, text } from './expression.ts';
 import { GrammarError } from './grammar-error.ts';
 import { branchesOf } from './json-branches.ts';
 import { arrayOf, objectOf } from './json-containers.ts';
 import { integersBetween, type NumberRange, numbersBetween } from './json-numbers.ts';
+import { patternString } from './json-patterns.ts';
 import { JsonValues, literal } from './json-values.ts';
 import { bounds, checkKeywords, type JsonType, type ObjectSchema, typesOf } from './schema-keywords.ts';
 
 const maxNodes = 10_000;
+/** References count: what they lead to is nested here. */
+const maxDepth = 200;
 
 export class JsonSchemaGrammar {
   readonly rules: Rules;
@@ -20,6 +23,7 @@ export class JsonSchemaGrammar {
   readonly #prefix: string;
   readonly #refs = new Map<string, string>();
   #nodes = 0;
+  #depth = 0;
 
   /** Several schemas may share rules; the prefix keeps their names apart. */
   constructor(root: unknown, rules: Rules, prefix = '') {
@@ -31,7 +35,7 @@ export class JsonSchemaGrammar {
 
   expression(): Expression {
     const expression = this.convert(this.#root, '#');
-    if (!canEnd(expression, endingRules(expression))) throw new GrammarError('no finite JSON is valid');
+    if (!endingParts(expression).has(expression)) throw new GrammarError('no finite JSON is valid');
     return expression;
   }
 
@@ -42,8 +46,15 @@ export class JsonSchemaGrammar {
 
   /** `through` are the references on the way here since the last character. */
   convert(schema: unknown, path: string, through: readonly string[] = []): Expression {
-    this.#nodes += 1;
-    if (this.#nodes > maxNodes) throw new GrammarError(`more than ${maxNodes} parts`);
+    this.#count(1);
+    if (this.#depth >= maxDepth) throw new GrammarError(`nested deeper than ${maxDepth}`);
+    this.#depth += 1;
+    const expression = this.#convert(schema, path, through);
+    this.#depth -= 1;
+    return expression;
+  }
+
+  #convert(schema: unknown, path: string, through: readonly string[]): Expression {
     if (schema === true) return this.values.any();
     if (schema === false) throw new GrammarError(`nothing is valid at ${path}`);
     if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
@@ -56,6 +67,12 @@ export class JsonSchemaGrammar {
     const branches = branchesOf(keywords, path, (pointer) => this.#resolve(pointer, path));
     if (branches) return choice(...branches.map(({ schema: of, path: at }) => this.convert(of, at, through)));
     return choice(...typesOf(keywords, path).map((type) => this.#ofType(type, keywords, path)));
+  }
+
+  /** The schema is read where requests are checked, beside all others. */
+  #count(parts: number): void {
+    this.#nodes += parts;
+    if (this.#nodes > maxNodes) throw new GrammarError(`more than ${maxNodes} parts`);
   }
 
   #reference(pointer: unknown, path: string, through: readonly string[]): Expression {
@@ -81,6 +98,7 @@ export class JsonSchemaGrammar {
 
   #constants(values: unknown, schema: ObjectSchema, path: string): Expression {
     if (!Array.isArray(values)) throw new GrammarError(`enum at ${path} is not an array`);
+    this.#count(values.length);
     const types = schema.type === undefined ? undefined : typesOf(schema, path);
     const allowed = types ? values.filter((value) => types.some((type) => isOfType(value, type))) : values;
     if (allowed.length === 0) throw new GrammarError(`no value of enum at ${path} is valid`);
@@ -97,12 +115,21 @@ export class JsonSchemaGrammar {
       case 'number':
         return this.#number(type, schema, path);
       case 'string':
-        return this.values.string(...bounds(schema, 'minLength', 'maxLength', path));
+        return this.#string(schema, path);
       case 'array':
         return arrayOf(this, schema, path);
       case 'object':
         return objectOf(this, schema, path);
     }
+  }
+
+  #string(schema: ObjectSchema, path: string): Expression {
+    const lengths = bounds(schema, 'minLength', 'maxLength', path);
+    if (schema.pattern === undefined) return this.values.string(...lengths);
+    const { pattern } = schema;
+    if (typeof pattern !== 'string') throw new GrammarError(`pattern at ${path} is not a string`);
+    this.#count(pattern.length);
+    return patternString(pattern, lengths, path);
   }
 
   #number(type: 'integer' | 'number', schema: ObjectSchema, path: string): Expression {

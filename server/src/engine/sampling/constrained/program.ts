@@ -1,5 +1,6 @@
 /** An expression as numbered nodes over bytes, without what can never end. */
-import { type CharacterRange, canEnd, type Expression, endingRules, type Rule } from './expression.ts';
+import type { CharacterRange } from './character-ranges.ts';
+import { type Expression, endingParts, type Rule } from './expression.ts';
 import { utf8Sequences } from './utf8.ts';
 
 export type Node =
@@ -13,11 +14,19 @@ export class Program {
   readonly root: number;
   readonly #byKey = new Map<string, number>();
   readonly #rules = new Map<Rule, number>();
-  readonly #ending: ReadonlySet<Rule>;
+  readonly #ending: ReadonlySet<Expression>;
+  /** Parts that stand in many places are compiled once. */
+  readonly #compiled = new Map<Expression, number>();
+  readonly #openRules: Rule[] = [];
 
   constructor(root: Expression) {
-    this.#ending = endingRules(root);
+    this.#ending = endingParts(root);
     this.root = this.#compile(root);
+    // One after another: a chain of rules may be longer than the stack.
+    for (let rule = this.#openRules.pop(); rule; rule = this.#openRules.pop()) {
+      const options = this.#ending.has(rule.expression) ? [this.#compile(rule.expression)] : [];
+      this.nodes[this.#rule(rule)] = { kind: 'choice', options };
+    }
   }
 
   /** The repetition that is left after one. */
@@ -26,6 +35,12 @@ export class Program {
   }
 
   #compile(e: Expression): number {
+    const made = this.#compiled.get(e) ?? this.#node(e);
+    this.#compiled.set(e, made);
+    return made;
+  }
+
+  #node(e: Expression): number {
     switch (e.kind) {
       case 'text':
         return this.#sequence(
@@ -37,10 +52,10 @@ export class Program {
         return this.#sequence(e.parts.map((part) => this.#compile(part)));
       case 'choice':
         return this.#choice(
-          e.options.filter((option) => canEnd(option, this.#ending)).map((option) => this.#compile(option)),
+          e.options.filter((option) => this.#ending.has(option)).map((option) => this.#compile(option)),
         );
       case 'repeat':
-        if (!canEnd(e.of, this.#ending)) return this.#sequence([]);
+        if (!this.#ending.has(e.of)) return this.#sequence([]);
         return this.#add({ kind: 'repeat', of: this.#compile(e.of), min: e.min, max: e.max });
       case 'rule':
         return this.#rule(e.rule);
@@ -56,14 +71,14 @@ export class Program {
     );
   }
 
-  /** A choice of one, whose only option is known when the rule has been compiled. */
+  /** A choice of one, whose only option comes with the rule's own turn. */
   #rule(rule: Rule): number {
     const found = this.#rules.get(rule);
     if (found !== undefined) return found;
     const at = this.nodes.length;
     this.#rules.set(rule, at);
     this.nodes.push({ kind: 'choice', options: [] });
-    this.nodes[at] = { kind: 'choice', options: [this.#compile(rule.expression)] };
+    this.#openRules.push(rule);
     return at;
   }
 

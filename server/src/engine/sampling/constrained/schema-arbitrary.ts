@@ -42,10 +42,20 @@ const number = fc
   )
   .map((bounds) => ({ type: 'number', ...bounds }));
 const string = between('minLength', 'maxLength', 6).map((bounds) => ({ type: 'string', ...bounds }));
+const patterned = fc.oneof(
+  fc
+    .constantFrom('^[a-z]{2,4}$', '\\d', '^(?:a|b\\\\)*"$', '^\\w@\\w+\\.(com|org)$', '^[^a]$', '[é-日]?$')
+    .map((pattern) => ({
+      type: 'string',
+      pattern,
+    })),
+  between('minLength', 'maxLength', 6).map((bounds) => ({ type: 'string', pattern: '^[^b]*$', ...bounds })),
+);
 const scalar = fc.oneof(
   integer,
   number,
   string,
+  patterned,
   fc.constantFrom<Schema>({ type: 'boolean' }, { type: 'null' }, { type: ['string', 'null'], maxLength: 2 }),
   fc.constantFrom<Schema>({}, { $ref: '#/$defs/list' }, { type: 'object' }, { type: 'array' }),
   fc.array(fc.jsonValue({ maxDepth: 1 }), { minLength: 1, maxLength: 3 }).map((values) => ({ enum: values })),

@@ -10,6 +10,7 @@ export type JsonType = 'null' | 'boolean' | 'integer' | 'number' | 'string' | 'a
 const ofType: Readonly<Record<string, JsonType>> = {
   minLength: 'string',
   maxLength: 'string',
+  pattern: 'string',
   minimum: 'number',
   maximum: 'number',
   exclusiveMinimum: 'number',
@@ -28,7 +29,6 @@ const types: readonly string[] = ['null', 'boolean', 'integer', 'number', 'strin
 
 /** They say something about values that the grammar cannot; other unknown keywords say nothing. */
 const refused = [
-  'pattern',
   'multipleOf',
   'uniqueItems',
   'contains',

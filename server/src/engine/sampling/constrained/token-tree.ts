@@ -3,6 +3,7 @@
  * node before its children: a mask is one pass over them.
  */
 import { type Automaton, dead } from './automaton.ts';
+import { allow, emptyMask } from './token-mask.ts';
 
 /** Longer tokens, which are runs of one character, are never chosen. */
 const maxTokenBytes = 256;
@@ -14,7 +15,7 @@ export class TokenTree {
   readonly #ends: Int32Array;
   readonly #firstIds: Int32Array;
   readonly #ids: Int32Array;
-  readonly #words: number;
+  readonly #size: number;
 
   constructor(tokens: readonly Uint8Array[]) {
     const nodes = new TreeBuilder(tokens);
@@ -23,12 +24,12 @@ export class TokenTree {
     this.#ends = Int32Array.from(nodes.ends);
     this.#firstIds = Int32Array.from([...nodes.firstIds, nodes.ids.length]);
     this.#ids = Int32Array.from(nodes.ids);
-    this.#words = Math.ceil(tokens.length / 32);
+    this.#size = tokens.length;
   }
 
   /** A bit for each token whose bytes the automaton can read from a state. */
   mask(automaton: Automaton, state: number): Int32Array {
-    const mask = new Int32Array(this.#words);
+    const mask = emptyMask(this.#size);
     const states = new Int32Array(maxTokenBytes + 1);
     states[0] = state;
     for (let node = 0; node < this.#bytes.length; ) {
@@ -47,10 +48,7 @@ export class TokenTree {
 
   #allow(mask: Int32Array, node: number): void {
     const end = this.#firstIds[node + 1] ?? 0;
-    for (let at = this.#firstIds[node] ?? 0; at < end; at++) {
-      const id = this.#ids[at] ?? 0;
-      mask[id >> 5] = (mask[id >> 5] ?? 0) | (1 << (id & 31));
-    }
+    for (let at = this.#firstIds[node] ?? 0; at < end; at++) allow(mask, this.#ids[at] ?? 0);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Calls of functions as an expression: nothing else, or in free text, where a call that begins must be right. */
 import type { ToolCallGrammar } from '../grammar.ts';
-import { choice, complement, type Expression, Rules, repeat, sequence, set, text } from './expression.ts';
+import { complement } from './character-ranges.ts';
+import { choice, type Expression, Rules, repeat, sequence, set, text } from './expression.ts';
 import { GrammarError } from './grammar-error.ts';
 import { JsonSchemaGrammar } from './json-schema.ts';
 
@@ -68,7 +69,10 @@ function argumentsOf(name: string, parameters: unknown, rules: Rules, prefix: st
 function freeText(start: string, rest: Expression, after: Expression | undefined): Expression {
   const rules = new Rules();
   const alphabet = [...new Set(start)];
-  const others = complement(alphabet.map((c) => [c.codePointAt(0) ?? 0, c.codePointAt(0) ?? 0]));
+  const others: Expression = {
+    kind: 'set',
+    ranges: complement(alphabet.map((c) => [c.codePointAt(0) ?? 0, c.codePointAt(0) ?? 0])),
+  };
   const state = (k: number): Expression => {
     if (k === start.length) return sequence(rest, after ?? state(0));
     return rules.rule(`${k}`, () => {

@@ -1,5 +1,5 @@
 /** Ranges of characters as ranges of the bytes of UTF-8: neither long forms nor surrogates. */
-import type { CharacterRange } from './expression.ts';
+import type { CharacterRange } from './character-ranges.ts';
 
 export type ByteRange = readonly [low: number, high: number];
 

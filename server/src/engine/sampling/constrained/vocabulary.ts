@@ -1,6 +1,4 @@
 /** The tokens of a model as the bytes of their text. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import * as z from 'zod';
 
 /** How a tokenizer.json writes bytes. */
@@ -18,8 +16,8 @@ const tokenizerFile = z.object({
 });
 
 /** By id; none where a grammar must never choose the token: special ones, and ids without one. */
-export function readTokenBytes(folder: string, size: number): Uint8Array[] {
-  const file = tokenizerFile.parse(JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')));
+export function readTokenBytes(tokenizer: string, size: number): Uint8Array[] {
+  const file = tokenizerFile.parse(JSON.parse(tokenizer));
   const notation = notationOf(file.decoder);
   const tokens = Array.from({ length: size }, () => new Uint8Array());
   for (const [token, id] of Object.entries(file.model.vocab))

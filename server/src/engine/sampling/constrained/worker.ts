@@ -4,27 +4,22 @@ import type { Grammar } from '../grammar.ts';
 import { expressionOf } from './compile.ts';
 import { GrammarError } from './grammar-error.ts';
 import { CompiledGrammar, type ModelTokens, Place } from './held-grammar.ts';
-import {
-  type CompileReply,
-  maskState,
-  type WorkerRequest,
-  type WorkerSettings,
-  writeReason,
-} from './protocol.ts';
+import { MaskBlock, type WorkerRequest, type WorkerSettings } from './protocol.ts';
 import { TokenTree } from './token-tree.ts';
 import { readTokenBytes } from './vocabulary.ts';
 
 const maxCompiled = 32;
+const maxKeptStates = 100_000;
 /** A grammar that has met more states starts anew. */
 const maxStates = 20_000;
 
 const settings: WorkerSettings = workerData;
 const compiled = new Map<string, CompiledGrammar>();
-const places = new Map<number, { readonly place: Place; readonly block: Int32Array }>();
+const places = new Map<number, { readonly place: Place; readonly block: MaskBlock }>();
 let tokens: ModelTokens | undefined;
 
 function modelTokens(): ModelTokens {
-  const bytes = tokens?.bytes ?? readTokenBytes(settings.folder, settings.vocabularySize);
+  const bytes = tokens?.bytes ?? readTokenBytes(settings.tokenizer, settings.vocabularySize);
   tokens ??= { bytes, tree: new TokenTree(bytes), eosTokenIds: settings.eosTokenIds };
   return tokens;
 }
@@ -39,40 +34,27 @@ function compile(grammar: Grammar): CompiledGrammar {
   // The last in order is the last used.
   compiled.delete(key);
   compiled.set(key, made);
-  const [oldest] = compiled.keys();
-  if (oldest !== undefined && compiled.size > maxCompiled) compiled.delete(oldest);
+  for (const oldest of compiled.keys()) {
+    if (oldest === key || (compiled.size <= maxCompiled && keptStates() <= maxKeptStates)) break;
+    compiled.delete(oldest);
+  }
   return made;
 }
 
-function refusal(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
+const keptStates = (): number =>
+  [...compiled.values()].reduce((sum, { automaton }) => sum + automaton.size, 0);
 
-/** Shows the mask, or why there is none, to whoever waits for it. */
-function answer(block: Int32Array, mask: () => Int32Array): void {
-  let state: number = maskState.ready;
+/** Shows the next mask, or why there is none, to whoever waits for it. */
+function answer(block: MaskBlock, mask: () => Int32Array): void {
   try {
-    block.set(mask(), 1);
+    block.writeMask(mask());
   } catch (error) {
-    writeReason(block, refusal(error));
-    state = error instanceof GrammarError ? maskState.refused : maskState.failed;
+    const outcome = error instanceof GrammarError ? 'refused' : 'failed';
+    block.writeReason(outcome, error instanceof Error ? error.message : String(error), 1);
   }
-  Atomics.store(block, 0, state);
-  Atomics.notify(block, 0);
 }
 
-function reply(request: number, grammar: Grammar): void {
-  let refused: string | null = null;
-  try {
-    compile(grammar);
-  } catch (error) {
-    refused = refusal(error);
-  }
-  const message: CompileReply = { request, refused };
-  parentPort?.postMessage(message);
-}
-
-function open(id: number, grammar: Grammar, block: Int32Array): void {
+function open(id: number, grammar: Grammar, block: MaskBlock): void {
   answer(block, () => {
     const place = new Place(compile(grammar), modelTokens());
     places.set(id, { place, block });
@@ -90,8 +72,7 @@ function accept(id: number, token: number): void {
 }
 
 parentPort?.on('message', (request: WorkerRequest) => {
-  if (request.type === 'compile') reply(request.request, request.grammar);
-  else if (request.type === 'open') open(request.matcher, request.grammar, new Int32Array(request.block));
+  if (request.type === 'open') open(request.matcher, request.grammar, new MaskBlock(request.block));
   else if (request.type === 'accept') accept(request.matcher, request.token);
   else places.delete(request.matcher);
 });
