@@ -31,8 +31,6 @@ const index = Number(env.JOB_COMPLETION_INDEX ?? 0);
 const who = [role, config.stage ?? '-', config.attempt ?? 0, index].join(' ');
 const killed = 137;
 const tryAgain = 75;
-/** The name of pod 0 may still lead to its predecessor, whose address answers nobody: TCP alone would try for minutes. */
-const connectTimeoutMs = 2000;
 const inVolume = (path: string) => (isAbsolute(path) ? path : join(volume, path));
 
 function note(line: string): void {
@@ -123,14 +121,12 @@ async function join0(host: string, port: number): Promise<() => Promise<void>> {
     const met = await new Promise<boolean>((resolve) => {
       socket.once('connect', () => resolve(true));
       socket.once('error', () => resolve(false));
-      socket.setTimeout(connectTimeoutMs, () => resolve(false));
     });
     if (!met) {
-      socket.destroy();
       await sleep(100);
       continue;
     }
-    socket.setTimeout(0).on('error', rankLost).on('close', rankLost);
+    socket.on('error', rankLost).on('close', rankLost);
     return async () => {
       const all = new Promise((resolve) => socket.once('data', resolve));
       socket.write('done');
