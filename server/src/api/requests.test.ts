@@ -67,13 +67,13 @@ describe('a chat request', () => {
       'structured_outputs.json',
     ],
     [
-      { structured_outputs: { regex: 'a' } },
-      'structured_outputs: Unrecognized key: "regex"',
+      { structured_outputs: { grammar: 'root ::= "a"' } },
+      'structured_outputs: Unrecognized key: "grammar"',
       'structured_outputs',
     ],
     [
       { structured_outputs: { json_object: false } },
-      'structured_outputs: must have json or json_object',
+      'structured_outputs: must have one of json, json_object, regex and choice',
       'structured_outputs',
     ],
     [

@@ -24,10 +24,18 @@ export const responseFormat = z.discriminatedUnion(
 
 /** Strict, as an answer that is not held to what was asked for looks like one that is. */
 export const structuredOutputs = z
-  .strictObject({ json: jsonSchema.nullish(), json_object: z.boolean().nullish() })
-  .refine(({ json, json_object }) => (json != null) !== (json_object === true), {
-    error: 'must have json or json_object',
-  });
+  .strictObject({
+    json: jsonSchema.nullish(),
+    json_object: z.boolean().nullish(),
+    regex: z.string().min(1).nullish(),
+    choice: z.array(z.string().min(1)).min(1).nullish(),
+  })
+  .refine(
+    (outputs) => Object.values(outputs).filter((value) => value != null && value !== false).length === 1,
+    {
+      error: 'must have one of json, json_object, regex and choice',
+    },
+  );
 
 interface Formats {
   readonly response_format?: z.infer<typeof responseFormat> | null | undefined;
@@ -39,8 +47,18 @@ export function grammarOf({ response_format: format, structured_outputs: outputs
   if (!outputs) return grammar;
   if (grammar)
     throw invalidRequest('structured_outputs: leave it out, or response_format', 'structured_outputs');
-  return outputs.json ? { type: 'json_schema', schema: outputs.json } : { type: 'json_object' };
+  return grammarOfOutputs(outputs);
 }
+
+function grammarOfOutputs({ json, regex, choice }: z.infer<typeof structuredOutputs>): Grammar {
+  if (json != null) return { type: 'json_schema', schema: json };
+  if (regex != null) return { type: 'regex', pattern: regex };
+  if (choice != null) return { type: 'regex', pattern: choice.map(literally).join('|') };
+  return { type: 'json_object' };
+}
+
+/** A pattern that only this text matches. */
+const literally = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 
 function grammarOfFormat(format: z.infer<typeof responseFormat>): Grammar | null {
   if (format.type === 'json_schema') return { type: 'json_schema', schema: format.json_schema.schema };

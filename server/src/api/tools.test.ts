@@ -150,6 +150,8 @@ describe('a response format', () => {
     ],
     [{ structured_outputs: { json: schema } }, { type: 'json_schema', schema }],
     [{ structured_outputs: { json_object: true } }, { type: 'json_object' }],
+    [{ structured_outputs: { regex: 'a+' } }, { type: 'regex', pattern: 'a+' }],
+    [{ structured_outputs: { choice: ['yes', 'no (?)'] } }, { type: 'regex', pattern: 'yes|no \\(\\?\\)' }],
   ])('%j is the grammar %j', async (fields, grammar) => {
     const { chat, complete, engine } = testApp(plain, 'x');
     await chat(fields);

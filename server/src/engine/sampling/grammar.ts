@@ -7,8 +7,6 @@ export type Grammar =
   | { readonly type: 'json_schema'; readonly schema: unknown }
   /** Text that a regular expression matches from its first to its last character. */
   | { readonly type: 'regex'; readonly pattern: string }
-  /** XGrammar's notation (GBNF with `root ::=` as its start). */
-  | { readonly type: 'ebnf'; readonly source: string }
   | ToolCallGrammar;
 
 /**

@@ -17,8 +17,6 @@ export function expressionOf(grammar: Grammar): Expression {
       return callExpression(grammar);
     case 'regex':
       return wholeText(grammar.pattern);
-    case 'ebnf':
-      throw new GrammarError(`grammars of type ${grammar.type} are not supported`);
   }
 }
 
