@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { table } from '../../cli/src/live/table.ts';
+import { ensureLayeredPython } from '../../cli/src/setup/layered-python.ts';
 import { median, spread } from '../median.ts';
 import {
   alternate,
@@ -17,7 +18,6 @@ import {
   type SideOptions,
   wallSeconds,
 } from './side.ts';
-import { ensureTrlPython, trlVersion } from './trl-python.ts';
 
 export interface TrainerBench {
   python: string;
@@ -38,6 +38,9 @@ interface Plan {
   rows: Row[];
   rounds: number;
 }
+
+/** Current on PyPI on 2026-11-24; about 300 MB with what it needs. */
+const trlVersion = '1.16.0';
 
 const comparisons = { recipe, trl, sequence, checkpoint };
 const row = (prompt: number): Row => ({ prompt, answer: prompt / 32 });
@@ -138,7 +141,7 @@ function withReference([own, ...others]: Measured[]): Measured[] {
 }
 
 async function trl(bench: TrainerBench, { rows, rounds }: Plan): Promise<void> {
-  const python = ensureTrlPython(bench.cacheRoot, bench.python, bench.pipArgs);
+  const python = ensureLayeredPython({ ...bench, name: 'trl', requirements: [`trl==${trlVersion}`] });
   const lines: string[][] = [];
   const folder = mkdtempSync(join(tmpdir(), 'longpo-trl-'));
   for (const size of rows) {

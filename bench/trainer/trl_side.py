@@ -1,4 +1,4 @@
-"""TRL's DPOTrainer on the same pair, model and dtype; needs the Python that trl-python.ts makes.
+"""TRL's DPOTrainer on the same pair, model and dtype; needs the Python that trainer.ts makes.
 
 Usage: python trl_side.py MODEL PROMPT ANSWER KIND. A round is one optimizer step of the trainer's own loop. KIND:
 

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readConfig } from '../../../cli/src/config.ts';
 import { ensureClientPython } from './python.ts';
 import { contextLength, required, type ServedModel, servedName, serveModel } from './served-model.ts';
 
@@ -59,8 +58,7 @@ async function evaluate(
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'longpo-lm-eval-'));
-  const { cacheRoot, pipArgs } = readConfig();
-  const python = ensureClientPython({ cacheRoot, python: required('LONGPO_PYTHON'), pipArgs });
+  const python = ensureClientPython(required('LONGPO_PYTHON'));
   server = await serveModel();
   const model = required('LONGPO_TEST_MODEL');
   const hf = {

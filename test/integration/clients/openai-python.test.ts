@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readConfig } from '../../../cli/src/config.ts';
 import { ensureClientPython } from './python.ts';
 import { contextLength, required, type ServedModel, servedName, serveModel } from './served-model.ts';
 
@@ -13,8 +12,7 @@ let python: string;
 let server: ServedModel;
 
 beforeAll(async () => {
-  const { cacheRoot, pipArgs } = readConfig();
-  python = ensureClientPython({ cacheRoot, python: required('LONGPO_PYTHON'), pipArgs });
+  python = ensureClientPython(required('LONGPO_PYTHON'));
   server = await serveModel();
 }, 20 * minutes);
 afterAll(() => server?.stop());
