@@ -20,6 +20,7 @@ import { ApiProxy, type ProxyHooks } from './api-proxy.ts';
 import { OperatorProcess } from './operator-process.ts';
 import { listAll, type Snapshot, snapshotOf } from './snapshot.ts';
 import type { StandInSettings } from './stand-in/settings.ts';
+import { standInTraining, told } from './stand-in/training.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const operatorNamespace = 'longpo-system';
@@ -199,24 +200,8 @@ const operatorConfig = {
   listen: { progress: '127.0.0.1:0', metrics: '127.0.0.1:0' },
 };
 
-function trainingOf({ namespace, name = 'demo', spec, standIn }: TrainingOptions): LongPOTrainingInput {
-  return {
-    apiVersion: 'longpo.dev/v1alpha1',
-    kind: 'LongPOTraining',
-    metadata: { name, namespace },
-    spec: {
-      model: { uri: 'pvc://longpo/models/small' },
-      documents: { uri: 'pvc://longpo/documents' },
-      storage: { size: '1Gi' },
-      podTemplate: { env: [{ name: 'STAND_IN', value: JSON.stringify(standIn ?? {}) }] },
-      stages: [
-        { name: 'one', contextLength: 1024, parallelism: { sequence: 3, processesPerPod: 1 } },
-        { name: 'two', contextLength: 2048, parallelism: { sequence: 3, processesPerPod: 1 } },
-      ],
-      ...spec,
-    },
-  };
-}
+const trainingOf = ({ namespace, name = 'demo', spec, standIn }: TrainingOptions): LongPOTrainingInput =>
+  standInTraining(namespace, name, { podTemplate: told(standIn ?? {}), ...spec });
 
 /** Several cases share one API server: whoever waits should not be the load. */
 const pollMs = 250;

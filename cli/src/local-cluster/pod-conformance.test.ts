@@ -5,9 +5,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { pods, refOf } from '@longpo/controller';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { conformanceCases, type Outcome, outcomeOf } from '../pod/fixture/conformance.ts';
+import { machineOf } from '../pod/fixture/pod-fixture.ts';
 import { kubeletTiming, type PodResource } from '../pod/index.ts';
 import { LocalRuntime } from './local-runtime.ts';
-import { Network } from './network.ts';
 import { ObjectStore } from './object-store.ts';
 import { PodExecutor } from './pod-executor.ts';
 
@@ -18,14 +18,7 @@ let executor: PodExecutor;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'pod-conformance-'));
   store = new ObjectStore(join(folder, 'objects'));
-  const machine = {
-    volumeRoot: folder,
-    tokenFile: join(folder, 'token'),
-    reportOrigin: 'http://127.0.0.1:1',
-    base: { PATH: process.env.PATH ?? '' },
-    network: new Network(),
-  };
-  const runtime = new LocalRuntime({ stateFolder: folder, machine });
+  const runtime = new LocalRuntime({ stateFolder: folder, machine: machineOf(folder) });
   const timing = { ...kubeletTiming, probePeriodMs: (ms: number) => Math.min(ms, 250) };
   executor = new PodExecutor({ store, runtime, timing, maxGraceMs: 15_000 });
   executor.start();
