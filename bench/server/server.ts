@@ -1,6 +1,7 @@
 /**
- * npm run bench server [prefill] [decode] [batch] [reuse] [long] [start] [http] [agreement] [quick]: the server's
- * figures, both sides of each comparison in one run. What is measured, and how: README.md.
+ * npm run bench server [prefill] [decode] [batch] [reuse] [long] [start] [http] [agreement] [quick] [512 8192 ...]: the
+ * server's figures, both sides of each comparison in one run. Numbers choose some of the plan's context lengths. What is
+ * measured, and how: README.md.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ import { benchHttp } from './http.ts';
 import { benchLong } from './long.ts';
 import { BenchModels } from './models.ts';
 import { prepareOnnxModel } from './onnx-model.ts';
-import { full, quick } from './plan.ts';
+import { full, type Plan, quick } from './plan.ts';
 import { benchReuse } from './reuse.ts';
 import { benchSpeeds } from './speeds.ts';
 import { benchStart } from './start.ts';
@@ -24,7 +25,7 @@ const parts = ['prefill', 'decode', 'batch', 'reuse', 'start', 'http', 'agreemen
 export async function benchServer(config: Config, python: string, wanted: string[]): Promise<void> {
   const isWhole = ![...parts, 'long'].some((name) => wanted.includes(name));
   const runs = (name: string) => (isWhole ? parts : wanted).includes(name);
-  const plan = wanted.includes('quick') ? quick : full;
+  const plan = atLengths(wanted.includes('quick') ? quick : full, wanted);
   const models = await BenchModels.prepare(config, python);
   const cache = join(config.cacheRoot, 'weights');
   mkdirSync(cache, { recursive: true });
@@ -45,6 +46,11 @@ export async function benchServer(config: Config, python: string, wanted: string
   if (runs('agreement'))
     await benchAgreement({ python, model, cache }, await documentIds(model, plan.scoredTokens));
   if (runs('long')) await benchLong(models.long(), cache, plan);
+}
+
+function atLengths(plan: Plan, wanted: readonly string[]): Plan {
+  const lengths = plan.lengths.filter(({ tokens }) => wanted.includes(String(tokens)));
+  return lengths.length === 0 ? plan : { ...plan, lengths };
 }
 
 /** The first tokens of Moby-Dick. */

@@ -23,9 +23,11 @@ interface Speeds {
   readonly decode: readonly number[][];
 }
 
+/** Prints a table for each model and length as soon as it is measured: all of them take hours. */
 export async function benchSpeeds(inputs: SpeedInputs): Promise<void> {
   const { contests, plan, prefill, decode } = inputs;
-  const rows: string[][] = [];
+  const heads = ['side', 'prefill', 'longpo / it', 'decode', 'longpo / it'];
+  const isShown = (column: number) => column < 1 || (column < 3 ? prefill : decode);
   for (const contest of contests) {
     for (const length of plan.lengths) {
       const contenders = contendersAt(inputs, contest, length);
@@ -33,16 +35,13 @@ export async function benchSpeeds(inputs: SpeedInputs): Promise<void> {
         contenders.map(({ command }) => command),
         (sides) => measure(sides, length, inputs),
       );
-      rows.push(...rowsOf(contenders, speeds).map((row) => [contest.name, String(length.tokens), ...row]));
+      print(
+        `${contest.name}, one sequence of ${length.tokens} tokens, ${threads} threads, tokens/s as median (min to max) of the rounds`,
+        heads.filter((_, column) => isShown(column)),
+        rowsOf(contenders, speeds).map((row) => row.filter((_, column) => isShown(column))),
+      );
     }
   }
-  const heads = ['model', 'context', 'side', 'prefill', 'longpo / it', 'decode', 'longpo / it'];
-  const isShown = (column: number) => column < 3 || (column < 5 ? prefill : decode);
-  print(
-    `One sequence, ${threads} threads, tokens/s as median (min to max) of the rounds`,
-    heads.filter((_, column) => isShown(column)),
-    rows.map((row) => row.filter((_, column) => isShown(column))),
-  );
 }
 
 function contendersAt(inputs: SpeedInputs, contest: Contest, { tokens }: Length): Contender[] {
