@@ -27,6 +27,7 @@ const defaults = {
   promptLookup: false,
   prefixCache: null,
   apiKeyFile: null,
+  vllmMetricNames: false,
   corsOrigins: [],
   maxBodyBytes: null,
   maxNewTokens: null,

@@ -35,7 +35,7 @@ export function engineMetrics(registry: Registry, engine: () => Engine | undefin
     s.kvTokensCapacity === 0 ? 0 : s.kvTokensUsed / s.kvTokensCapacity,
   );
   gauge('kv_cache_tokens', 'Tokens in the KV slots.', (s) => s.kvTokensUsed);
-  gauge('kv_cache_bytes', 'Keys and values of the tokens in the KV slots.', (s) => s.kvBytesUsed);
+  kvBytes(registry, engine);
   gauge(
     'kv_cache_reserved_bytes',
     'What running requests may grow to, and kept prefixes.',
@@ -54,6 +54,23 @@ export function engineMetrics(registry: Registry, engine: () => Engine | undefin
     (s) => s.draftAccepted,
   );
   modelInfo(registry, engine);
+}
+
+/** Of the tokens in the slots, and of the prefixes that outlive the process. */
+function kvBytes(registry: Registry, engine: () => Engine | undefined): void {
+  new Gauge({
+    name: `${prefix}kv_cache_bytes`,
+    help: 'Keys and values: in memory of the tokens in the KV slots, on disk of the kept prefixes.',
+    labelNames: ['tier', 'dtype'],
+    registers: [registry],
+    collect() {
+      const model = engine();
+      if (!model) return;
+      const { kvBytesUsed, kvBytesOnDisk } = model.stats();
+      this.set({ tier: 'ram', dtype: model.kvType }, kvBytesUsed);
+      this.set({ tier: 'disk', dtype: model.kvType }, kvBytesOnDisk);
+    },
+  });
 }
 
 function modelInfo(registry: Registry, engine: () => Engine | undefined): void {

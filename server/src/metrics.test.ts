@@ -35,6 +35,8 @@ it('counts requests, tokens, cache hits and cancels under the names of vLLM', as
     longpo_num_requests_running: 1,
     longpo_num_requests_waiting: 2,
     longpo_kv_cache_usage_perc: 0.25,
+    'longpo_kv_cache_bytes{tier="ram",dtype="f32"}': 5000,
+    'longpo_kv_cache_bytes{tier="disk",dtype="f32"}': 7000,
     longpo_prompt_tokens_total: 31,
     longpo_generation_tokens_total: 5,
     longpo_prefix_cache_queries_total: 31,
@@ -61,6 +63,20 @@ it('counts an answer that failed as neither stop nor length', async () => {
   await chat({});
   const found = Object.entries(await samples(app)).filter(([name]) => name.includes('request_success'));
   expect(found).toEqual([['longpo_request_success_total{finished_reason="error"}', 1]]);
+});
+
+it('has the series that vLLM has under its names too where that is asked for', async () => {
+  const { app, complete } = testApp(tokenizer, 'abc', { vllmNames: true });
+  await complete({ prompt: 'Hello', max_tokens: 2 });
+  const text = await (await app.request('/metrics')).text();
+  const block = (name: string) => text.slice(text.indexOf(`# HELP ${name} `)).split(/\n(?=# HELP )/)[0] ?? '';
+  const own = block('longpo_time_to_first_token_seconds');
+  expect(own).toContain('\nlongpo_time_to_first_token_seconds_count{model_name="tiny"} 1');
+  expect(block('vllm:time_to_first_token_seconds').trimEnd()).toBe(
+    own.replaceAll('longpo_time', 'vllm:time').trimEnd(),
+  );
+  expect(text.match(/^vllm:kv_cache_bytes/m)).toBeNull();
+  expect(text.match(/\n\n/)).toBeNull();
 });
 
 it('carries the process metrics and the label of the model on every sample', async () => {

@@ -5,6 +5,7 @@ import { prefix, secondsOfStep } from './metrics-buckets.ts';
 import { engineMetrics } from './metrics-engine.ts';
 import { processMetrics } from './metrics-process.ts';
 import { requestMetrics } from './metrics-requests.ts';
+import { withVllmNames } from './metrics-vllm-names.ts';
 import { RequestTimer } from './request-timer.ts';
 
 /** Gauges with the suffix of counters, which `promtool check metrics` refuses; each is there without it, by type. */
@@ -38,7 +39,16 @@ export interface Metrics {
   http(record: HttpRecord): void;
 }
 
-export function createMetrics(modelName: string, engine: () => Engine | undefined): Metrics {
+export interface MetricsOptions {
+  /** The series that vLLM has too appear under its names as well. */
+  readonly vllmNames?: boolean;
+}
+
+export function createMetrics(
+  modelName: string,
+  engine: () => Engine | undefined,
+  { vllmNames = false }: MetricsOptions = {},
+): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ model_name: modelName });
   collectDefaultMetrics({ register: registry });
@@ -59,7 +69,10 @@ export function createMetrics(modelName: string, engine: () => Engine | undefine
   const observer = requestMetrics(registry);
   return {
     contentType: registry.contentType,
-    render: () => registry.metrics(),
+    render: async () => {
+      const text = await registry.metrics();
+      return vllmNames ? withVllmNames(text) : text;
+    },
     loaded: (seconds) => loadSeconds.set(seconds),
     startRequest: (promptTokens) => new RequestTimer(promptTokens, observer),
     reject: (reason) => rejections.inc({ reason }),

@@ -40,7 +40,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const started = performance.now();
   let state: ModelState = { phase: 'loading', percent: 0 };
   let engine: Engine | undefined;
-  const metrics = createMetrics(servedModelName, () => engine);
+  const metrics = createMetrics(servedModelName, () => engine, {
+    vllmNames: options.vllmMetricNames ?? false,
+  });
   const app = createApp({
     state: () => state,
     metrics,

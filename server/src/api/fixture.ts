@@ -14,7 +14,7 @@ import {
   type Generation,
   type PromptToken,
 } from '../engine/engine.ts';
-import { createMetrics } from '../metrics.ts';
+import { createMetrics, type MetricsOptions } from '../metrics.ts';
 import { type AppOptions, createApp } from './app.ts';
 import type { ModelState } from './model-state.ts';
 
@@ -31,6 +31,7 @@ export class ScriptedEngine implements Engine {
   maxModelLen = 100;
   readonly vocabularySize = byteVocabularySize;
   readonly eosTokenIds = [2];
+  readonly kvType = 'f32';
   readonly digest = `sha256:${'0'.repeat(64)}`;
   /** What is answered to every prompt before the model's own end of text. */
   script: readonly number[] = [];
@@ -117,6 +118,7 @@ export class ScriptedEngine implements Engine {
       kvTokensCapacity: 200,
       kvBytesUsed: 5000,
       kvBytesReserved: 10_000,
+      kvBytesOnDisk: 7000,
       batchSize: 1,
       prefillTokens: 0,
       evictions: 0,
@@ -143,12 +145,16 @@ const promptLogprobs = (ids: readonly number[], top: number): (PromptToken | nul
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
-type AppSettings = Pick<AppOptions, 'limits' | 'apiKeys' | 'corsOrigins'>;
+type AppSettings = Pick<AppOptions, 'limits' | 'apiKeys' | 'corsOrigins'> & MetricsOptions;
 
-export function testApp(tokenizer: Tokenizer, script = '', settings: AppSettings = {}) {
+export function testApp(
+  tokenizer: Tokenizer,
+  script = '',
+  { vllmNames = false, ...settings }: AppSettings = {},
+) {
   const engine = new ScriptedEngine();
   engine.script = tokenizer.encode(script);
-  const metrics = createMetrics('tiny', () => engine);
+  const metrics = createMetrics('tiny', () => engine, { vllmNames });
   const lines: LogLine[] = [];
   const readyState: ModelState = {
     phase: 'ready',

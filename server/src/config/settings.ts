@@ -63,6 +63,10 @@ export const serverSettings = z.strictObject({
     .default(false)
     .describe('Guess tokens from the text so far and check several at once.'),
   prefixCache: path.nullable().default(null).describe('Folder where read prompts survive a restart.'),
+  vllmMetricNames: z
+    .boolean()
+    .default(false)
+    .describe('Series that vLLM has too appear under its names as well.'),
   listen: address.default(`0.0.0.0:${servePort}`).describe('host:port.'),
   apiKeyFile: path
     .nullable()

@@ -63,6 +63,8 @@ export interface EngineStats {
   /** Of the tokens in the slots, and what running requests may grow to plus the prefixes that are kept. */
   readonly kvBytesUsed: number;
   readonly kvBytesReserved: number;
+  /** Files of kept prefixes, which the next engine reads; 0 without a prefix cache. */
+  readonly kvBytesOnDisk: number;
   /** Sequences of the last decode step; 0 before the first. */
   readonly batchSize: number;
   /** Prompt tokens looked up, and found, in the slots. */
@@ -92,6 +94,8 @@ export interface Engine {
   readonly maxModelLen: number;
   readonly vocabularySize: number;
   readonly eosTokenIds: readonly number[];
+  /** How keys and values are stored. */
+  readonly kvType: KvType;
   /** Names the content of the model folder: that of the checkpoint manifest, or of the plain folder's files. */
   readonly digest: string;
   /** Throws an EngineError at once if the request cannot be served (empty or too long a prompt, full queue). */

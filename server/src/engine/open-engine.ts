@@ -70,6 +70,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     vocabularySize,
     eosTokenIds: folder.eosTokenIds,
     digest: folder.digest,
+    kvType: shape.kvType,
     generate: (request, signal) => {
       checkRequest(request, maxModelLen, vocabularySize);
       return scheduler.submit(request, signal);

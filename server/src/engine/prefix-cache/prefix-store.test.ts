@@ -69,6 +69,18 @@ test('prefixes of another origin are not seen, and short ones are not kept', asy
   expect((await loaded(new PrefixStore(directory, 'model'))).taken).toEqual([prefix(1)]);
 });
 
+test('the bytes are those of the files, for who saved and for who loads', async () => {
+  const directory = join(root, 'bytes');
+  const store = new PrefixStore(directory, 'model');
+  expect(store.bytes).toBe(0);
+  await store.save([prefix(1), prefix(2)]);
+  const sizes = await Promise.all((await filesOf(directory)).map(async (file) => (await stat(file)).size));
+  expect(store.bytes).toBe(sizes.reduce((sum, size) => sum + size, 0));
+  const next = new PrefixStore(directory, 'model');
+  await loaded(next);
+  expect(next.bytes).toBe(store.bytes);
+});
+
 test('only the owner may read the files: they hold documents', async () => {
   const directory = join(root, 'mode');
   await new PrefixStore(directory, 'model').save([prefix(1)]);

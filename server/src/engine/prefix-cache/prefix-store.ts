@@ -1,6 +1,6 @@
 /** The prefixes of one model's slots between two lives of the engine: a folder for each origin, a file for each slot. */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PrefixFile, writePrefix } from './prefix-file.ts';
 
@@ -25,11 +25,17 @@ export interface PrefixSlots {
 export class PrefixStore {
   readonly #folder: string;
   readonly #warn: (message: string) => void;
+  #bytes = 0;
 
   /** `origin` names all that keys and values depend on; prefixes of another origin are not seen. */
   constructor(directory: string, origin: string, onWarning: (message: string) => void = () => undefined) {
     this.#folder = join(directory, createHash('sha256').update(origin).digest('hex'));
     this.#warn = onWarning;
+  }
+
+  /** Of the files, as of the last load or save. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** The latest first, as many as find a place. A file that is damaged is removed. */
@@ -44,6 +50,7 @@ export class PrefixStore {
         this.#warn(`${path}: the prefix cannot be read: ${String(error)}`);
       }
     }
+    await this.#measure();
   }
 
   /** Replaces what is there. A prefix that cannot be written costs only itself. */
@@ -63,6 +70,12 @@ export class PrefixStore {
     for (const name of await this.#names()) {
       if (!written.has(name)) await rm(join(this.#folder, name), { force: true });
     }
+    await this.#measure();
+  }
+
+  async #measure(): Promise<void> {
+    const files = (await this.#names()).map((name) => stat(join(this.#folder, name)));
+    this.#bytes = (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
   }
 
   async #names(): Promise<string[]> {

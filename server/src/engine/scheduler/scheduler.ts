@@ -101,6 +101,7 @@ export class Scheduler {
       kvTokensCapacity: this.#runner.slots * this.#runner.positions,
       kvBytesUsed: this.#slots.bytesUsed,
       kvBytesReserved: this.#slots.bytesReserved,
+      kvBytesOnDisk: this.#options.prefixes?.bytes ?? 0,
       batchSize: this.#batchSize,
       evictions: this.#slots.evictions,
       ...this.#totals,
