@@ -36,7 +36,10 @@ export interface PromptToken {
 export type FinishReason = 'stop' | 'length' | 'abort';
 
 export interface Generation {
-  /** Prompt tokens whose keys and values were already there; 0 until the request has a slot, then final. */
+  /**
+   * Prompt tokens whose keys and values were already there, or were copied from another request that read them at the
+   * same time; final with the first token.
+   */
   readonly cachedTokens: number;
   /**
    * Ends at a stop token (which is not yielded), at maxTokens, or quietly when aborted; throws if the engine fails.

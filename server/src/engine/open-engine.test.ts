@@ -94,6 +94,26 @@ test.each(['none', 'int8'] as const)(
   },
 );
 
+test.each([
+  { quantization: 'none' },
+  { quantization: 'int8' },
+  { quantization: 'int8', kvType: 'int8' },
+] as const)(
+  '$quantization, keys $kvType: requests on one document copy what one reads, to the bit',
+  async (mode) => {
+    const engine = await open({ ...mode, parallelSequences: 3 });
+    const prompts = [1, 2, 3].map((question) => [...prompt(601, 11), question, 5]);
+    const asked = (promptIds: number[]) => request(promptIds, { topLogprobs: 2 });
+    const generations = prompts.map((promptIds) => engine.generate(asked(promptIds)));
+    const together = await Promise.all(generations.map(read));
+    expect(generations.map(({ cachedTokens }) => cachedTokens)).toEqual([0, 601, 601]);
+    expect(engine.stats()).toMatchObject({ prefillTokens: 601 + 3 * 2, prefixCacheHits: 2 * 601 });
+    const alone = await open({ ...mode, parallelSequences: 1 });
+    for (const [i, promptIds] of prompts.entries())
+      expect(together[i]).toEqual(await read(alone.generate(asked(promptIds))));
+  },
+);
+
 test('a head for each thread or fewer: answers of one length decode as they do alone', async () => {
   // More threads than heads: the attention of a single row would be split among them.
   const few = { config: { num_attention_heads: 2, num_key_value_heads: 1 } };

@@ -21,11 +21,11 @@ export class SumRunner implements Runner {
   during: (steps: readonly Step[]) => unknown = () => undefined;
   closed = 0;
   #terminate: ((error: Error) => void) | undefined;
-  readonly #tokens: number[][];
+  readonly #tokens: Int32Array[];
 
   constructor(slots: number) {
     this.slots = slots;
-    this.#tokens = Array.from({ length: slots }, () => []);
+    this.#tokens = Array.from({ length: slots }, () => new Int32Array(this.positions));
   }
 
   kvBytes(tokens: number): number {
@@ -64,19 +64,20 @@ export class SumRunner implements Runner {
       this.#terminate = undefined;
     }
     for (const { slot, past, ids } of steps) {
-      this.#tokens[slot]?.splice(past, Number.POSITIVE_INFINITY, ...ids);
+      this.#tokens[slot]?.set(ids, past);
     }
   }
 
   #after(slot: number, length: number): Float32Array {
     const logits = new Float32Array(vocabularySize);
-    const tokens = this.#tokens[slot]?.slice(0, length) ?? [];
-    logits[tokens.reduce((sum, id) => sum + id, 0) % vocabularySize] = 1;
+    const sum = this.#tokens[slot]?.subarray(0, length).reduce((total, id) => total + id, 0) ?? 0;
+    logits[sum % vocabularySize] = 1;
     return logits;
   }
 
-  memory(): Uint8Array[] {
-    return [];
+  memory(slot: number, tokens: number): Uint8Array[] {
+    const ids = this.#tokens[slot] ?? new Int32Array();
+    return [new Uint8Array(ids.buffer, 0, tokens * Int32Array.BYTES_PER_ELEMENT)];
   }
 
   terminate(): void {

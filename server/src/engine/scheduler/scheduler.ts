@@ -9,6 +9,7 @@ import type { Constraint } from '../sampling/constraint.ts';
 import type { Grammar } from '../sampling/grammar.ts';
 import type { Runner } from './runner.ts';
 import { Sequence } from './sequence.ts';
+import { copyMemory, longestSharedPrefix } from './shared-prefix.ts';
 import { Slots } from './slots.ts';
 import { WaitingLine } from './waiting-line.ts';
 
@@ -147,6 +148,7 @@ export class Scheduler {
     // Requests of one turn of the event loop start together.
     await Promise.resolve();
     for (;;) {
+      await this.#takeShared();
       this.#acceptHeld();
       this.#retireEnded();
       this.#admit();
@@ -158,12 +160,14 @@ export class Scheduler {
     this.#working = undefined;
   }
 
+  /** One whose prefix another waits for keeps its slot until that is taken. */
   #retireEnded(): void {
-    for (const sequence of this.#running) {
+    for (const sequence of this.#running)
       if (sequence.aborted && !sequence.finished) sequence.finish('abort');
-      if (sequence.finished) this.#runner.truncate(sequence.slot, this.#slots.free(sequence.slot));
-    }
-    const going = this.#running.filter(({ finished }) => !finished);
+    const awaited = new Set(this.#running.map((sequence) => sequence.awaited?.source));
+    const ended = this.#running.filter((sequence) => sequence.finished && !awaited.has(sequence));
+    for (const { slot } of ended) this.#runner.truncate(slot, this.#slots.free(slot));
+    const going = this.#running.filter((sequence) => !ended.includes(sequence));
     this.#running.splice(0, this.#running.length, ...going);
   }
 
@@ -183,10 +187,12 @@ export class Scheduler {
 
   #start(sequence: Sequence, slot: number, cached: number): void {
     const total = sequence.request.promptIds.length;
-    this.#running.push(sequence);
     sequence.slot = slot;
     sequence.cachedTokens = cached;
     sequence.promptDone = cached;
+    // Less than a chunk is read sooner than waited for.
+    sequence.awaited = longestSharedPrefix(sequence, this.#running, this.#runner.chunkTokens);
+    this.#running.push(sequence);
     this.#totals.prefixCacheQueries += total;
     this.#totals.prefixCacheHits += cached;
     this.#totals.promptTokens += total;
@@ -194,6 +200,29 @@ export class Scheduler {
       this.#runner.truncate(slot, cached);
       sequence.request.onPrefill?.(cached, total);
     });
+  }
+
+  /** What others have read of the prompts that begin as theirs. Of one that is given up, as far as it came. */
+  async #takeShared(): Promise<void> {
+    for (const sequence of this.#running) {
+      const { awaited, ended } = sequence;
+      if (!awaited) continue;
+      const { source, tokens } = awaited;
+      if (!ended && !source.ended && source.promptDone < tokens) continue;
+      const length = Math.min(tokens, source.promptDone);
+      if (!ended && length > sequence.promptDone) await this.#copyPrefix(source, sequence, length);
+      sequence.awaited = undefined;
+    }
+  }
+
+  async #copyPrefix(source: Sequence, sequence: Sequence, length: number): Promise<void> {
+    const { slot, promptDone, request } = sequence;
+    await copyMemory(this.#runner.memory(source.slot, length), this.#runner.memory(slot, length));
+    this.#slots.read(slot, request.promptIds.slice(promptDone, length));
+    this.#totals.prefixCacheHits += length - promptDone;
+    sequence.cachedTokens = length;
+    sequence.promptDone = length;
+    attempt(sequence, () => request.onPrefill?.(length, request.promptIds.length));
   }
 
   /** One token for each of them. */
@@ -298,9 +327,7 @@ export class Scheduler {
 
   /** The one after whose chunk ran last, in the order of arrival. */
   #nextPrompt(): Sequence | undefined {
-    const prompts = this.#running.filter(
-      ({ reading, finished, aborted }) => reading && !finished && !aborted,
-    );
+    const prompts = this.#running.filter(({ reading, awaited, ended }) => reading && !awaited && !ended);
     const last = this.#lastRead ? this.#running.indexOf(this.#lastRead) : -1;
     return prompts.find((sequence) => this.#running.indexOf(sequence) > last) ?? prompts[0];
   }

@@ -4,6 +4,7 @@ import type { Constraint } from '../sampling/constraint.ts';
 import { createSampler, type Sampler } from '../sampling/sampler.ts';
 import { PromptLogprobs } from './prompt-logprobs.ts';
 import { PromptLookup } from './prompt-lookup.ts';
+import type { SharedPrefix } from './shared-prefix.ts';
 import { TokenQueue } from './token-queue.ts';
 
 export class Sequence implements Generation {
@@ -20,6 +21,8 @@ export class Sequence implements Generation {
   slot = -1;
   /** Tokens of the prompt that are in the slot. */
   promptDone = 0;
+  /** What it waits for another sequence to have read. */
+  awaited: SharedPrefix | undefined;
   /** The last token, until the model has seen it. */
   pending: number[] = [];
   /** Of the next token, kept until its grammar says which may come. */
@@ -80,6 +83,10 @@ export class Sequence implements Generation {
     return this.#finished;
   }
 
+  get ended(): boolean {
+    return this.#finished || this.#aborted;
+  }
+
   /** Whether a part of the prompt is not in the slot. */
   get reading(): boolean {
     return this.promptDone < this.request.promptIds.length;
@@ -87,7 +94,7 @@ export class Sequence implements Generation {
 
   /** Whether the next step yields a token. */
   get decoding(): boolean {
-    return this.pending.length > 0;
+    return this.pending.length > 0 && !this.#finished;
   }
 
   /** Settles when `accept` may be called; undefined where that is now. */

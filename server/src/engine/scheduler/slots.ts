@@ -1,4 +1,5 @@
 /** Which tokens each KV slot holds, which slot a new request takes, and what all of them may grow to. */
+import { sharedTokens } from './shared-prefix.ts';
 
 interface Slot {
   readonly index: number;
@@ -101,7 +102,7 @@ export class Slots {
   #choose({ promptIds, reuse }: Demand): { readonly slot: Slot; readonly cached: number } | undefined {
     const idle = this.#slots
       .filter(({ limit }) => limit === null)
-      .map((slot) => ({ slot, cached: reuse ? shared(slot, promptIds) : 0 }));
+      .map((slot) => ({ slot, cached: reuse ? sharedTokens(slot.tokens, promptIds, slot.reusable) : 0 }));
     const [first, ...others] = idle;
     if (!first) return undefined;
     const longest = others.reduce((a, b) => (b.cached > a.cached ? b : a), first);
@@ -205,12 +206,4 @@ export class Slots {
     this.#clock += 1;
     slot.lastUsed = this.#clock;
   }
-}
-
-/** At most all but the last token of the prompt: its logits are wanted, so it must run. */
-function shared({ tokens, reusable }: Slot, promptIds: readonly number[]): number {
-  const limit = Math.min(reusable, promptIds.length - 1);
-  let length = 0;
-  while (length < limit && tokens[length] === promptIds[length]) length++;
-  return length;
 }
