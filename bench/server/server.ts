@@ -1,7 +1,7 @@
 /**
- * npm run bench server [prefill] [decode] [batch] [reuse] [long] [start] [http] [agreement] [quick] [512 8192 ...]: the
- * server's figures, both sides of each comparison in one run. Numbers choose some of the plan's context lengths. What is
- * measured, and how: README.md.
+ * npm run bench server [prefill] [decode] [batch] [reuse] [long] [start] [http] [agreement] [quick] [135M] [0.5B]
+ * [512 8192 ...]: the server's figures, both sides of each comparison in one run. Models and context lengths choose some
+ * of those of prefill and decode. What is measured, and how: README.md.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,9 +35,10 @@ export async function benchServer(config: Config, python: string, wanted: string
 
   const [prefill, decode] = [runs('prefill'), runs('decode')];
   if (prefill || decode) {
-    const contests = [real, models.large(plan.isQuick ? 2 : undefined)];
+    const large = () => models.large(plan.isQuick ? 2 : undefined);
+    const contests = wanted.includes('135M') ? [real] : wanted.includes('0.5B') ? [large()] : [real, large()];
     const onnxFolder = () => prepareOnnxModel({ model, cacheRoot, python, pipArgs });
-    await benchSpeeds({ contests, cache, onnxFolder, plan, prefill, decode });
+    await benchSpeeds({ contests, cache, javaScript: { contest: real, onnxFolder }, plan, prefill, decode });
   }
   if (runs('batch')) await benchBatch(real, cache, plan);
   if (runs('reuse')) await benchReuse(real, cache, plan);

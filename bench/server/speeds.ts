@@ -10,8 +10,8 @@ import { inTurn, type Side, withSides } from './side.ts';
 export interface SpeedInputs {
   readonly contests: readonly Contest[];
   readonly cache: string;
-  /** A folder for transformers.js, of the first contest's model; made only where it is asked. */
-  readonly onnxFolder: () => string;
+  /** The one that transformers.js and onnxruntime-node have too, and its folder for them, made only where it is asked. */
+  readonly javaScript: { readonly contest: Contest; readonly onnxFolder: () => string };
   readonly plan: Plan;
   readonly prefill: boolean;
   readonly decode: boolean;
@@ -45,10 +45,10 @@ export async function benchSpeeds(inputs: SpeedInputs): Promise<void> {
 }
 
 function contendersAt(inputs: SpeedInputs, contest: Contest, { tokens }: Length): Contender[] {
-  const { cache, plan, decode, contests, onnxFolder } = inputs;
+  const { cache, plan, decode, javaScript } = inputs;
   const room = { tokens: tokens + plan.answer * (plan.decodeRounds + 2) + 64, sequences: 1 };
-  const further = decode && contest === contests[0] && tokens === plan.javaScriptAt;
-  return [...pairs(contest, cache, room), ...(further ? javaScriptSides(onnxFolder()) : [])];
+  const further = decode && contest === javaScript.contest && tokens === plan.javaScriptAt;
+  return [...pairs(contest, cache, room), ...(further ? javaScriptSides(javaScript.onnxFolder()) : [])];
 }
 
 async function measure(
