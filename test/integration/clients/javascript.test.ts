@@ -1,6 +1,6 @@
 /** Unmodified JavaScript clients against the real model: OpenAI's own, and Vercel's AI SDK. */
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { generateText, streamText } from 'ai';
+import { generateText, jsonSchema, Output, streamText } from 'ai';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ServedModel, servedName, serveModel } from './served-model.ts';
@@ -79,5 +79,30 @@ describe("Vercel's AI SDK", () => {
     let streamed = '';
     for await (const piece of streamText({ ...settings, model: model() }).textStream) streamed += piece;
     expect(streamed).toBe(text);
+  });
+
+  test('gets an object of a schema', async () => {
+    const provider = createOpenAICompatible({
+      name: 'longpo',
+      baseURL: `${server.url}/v1`,
+      supportsStructuredOutputs: true,
+    });
+    const schema = jsonSchema<{ city: string; inhabitants: number }>({
+      type: 'object',
+      properties: {
+        city: { type: 'string', maxLength: 20 },
+        inhabitants: { type: 'integer', minimum: 1, maximum: 99_999_999 },
+      },
+      required: ['city', 'inhabitants'],
+      additionalProperties: false,
+    });
+    const { output } = await generateText({
+      model: provider(servedName),
+      prompt: 'Name a large city.',
+      temperature: 0,
+      maxOutputTokens: 60,
+      output: Output.object({ schema }),
+    });
+    expect(output).toEqual({ city: expect.any(String), inhabitants: expect.any(Number) });
   });
 });
