@@ -47,8 +47,9 @@ const envVar = z
   .meta({
     'x-kubernetes-validations': [
       {
-        rule: '!self.name.startsWith("LONGPO_") && self.name != "JOB_COMPLETION_INDEX"',
-        message: 'names that begin with LONGPO_, and JOB_COMPLETION_INDEX, are the pod contract: use another',
+        rule: '(!self.name.startsWith("LONGPO_") || self.name.startsWith("LONGPO_SERVE_")) && self.name != "JOB_COMPLETION_INDEX"',
+        message:
+          'names that begin with LONGPO_, and JOB_COMPLETION_INDEX, are the pod contract: use another (LONGPO_SERVE_ names set the server)',
         fieldPath: '.name',
       },
       {
