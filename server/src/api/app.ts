@@ -67,8 +67,11 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   app.post('/tokenize', (c) => tokenize(c, servedOf(state())));
   app.post('/detokenize', (c) => detokenize(c, servedOf(state())));
   app.get('/tokenizer_info', (c) => tokenizerInfo(c, servedOf(state())));
-  const document = openapiDocument(schemas, packageJson.version);
-  app.get('/openapi.json', (c) => c.json(document));
+  app.get('/openapi.json', (c) => {
+    const now = state();
+    const model = now.phase === 'ready' ? now.model.name : 'model';
+    return c.json(openapiDocument(schemas, packageJson.version, model));
+  });
   app.route('/', referencePage());
   return app;
 }

@@ -12,7 +12,10 @@ beforeAll(async () => {
 
 interface Document {
   openapi: string;
-  paths: Record<string, Record<string, object>>;
+  paths: Record<
+    string,
+    Record<string, { requestBody?: { content: { 'application/json': { example: object } } } }>
+  >;
   components: { schemas: Record<string, { properties: Record<string, object>; required: string[] }> };
 }
 
@@ -44,6 +47,24 @@ describe('the OpenAPI document', () => {
       anyOf: [{ minimum: 1, maximum: 3 }, { type: 'null' }],
     });
     expect(CompletionRequest?.properties.prompt).toMatchObject({ anyOf: expect.any(Array) });
+  });
+
+  it('shows an example of each request, which is answered', async () => {
+    const server = testApp(tokenizer, 'x');
+    const bodies = Object.entries((await documentOf(server)).paths).flatMap(([path, { post }]) => {
+      const example = post?.requestBody?.content['application/json'].example;
+      return example === undefined ? [] : [{ path, example }];
+    });
+    const answers = bodies.map(async ({ path, example }) => [
+      path,
+      (await server.post(path, example)).status,
+    ]);
+    expect(await Promise.all(answers)).toEqual([
+      ['/v1/chat/completions', 200],
+      ['/v1/completions', 200],
+      ['/tokenize', 200],
+      ['/detokenize', 200],
+    ]);
   });
 
   it('describes what the endpoints answer', async () => {

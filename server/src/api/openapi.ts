@@ -90,6 +90,18 @@ const operations: readonly Operation[] = [
   { method: 'get', path: '/docs', summary: 'This document as a page', response: html },
 ];
 
+/** What the page offers to send. */
+const examplesOf = (model: string): Readonly<Record<string, object>> => ({
+  ChatRequest: {
+    model,
+    messages: [{ role: 'user', content: 'What is the capital of France?' }],
+    max_tokens: 16,
+  },
+  CompletionRequest: { model, prompt: 'The sea is blue', max_tokens: 16 },
+  TokenizeRequest: { prompt: 'The sea is blue' },
+  DetokenizeRequest: { tokens: [1, 2, 3] },
+});
+
 const schemaOf = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 const json = (name: string) => ({ 'application/json': { schema: schemaOf(name) } });
 
@@ -100,7 +112,8 @@ const contentOf = ({ request, response }: Operation): object => {
   return { ...json(response), ...(streams ? { 'text/event-stream': { schema: { type: 'string' } } } : {}) };
 };
 
-function operationOf(operation: Operation): object {
+/** `model` is the name of the served one. */
+function operationOf(operation: Operation, model: string): object {
   const { summary, parameter, request, errors = [] } = operation;
   const refusals = errors.map((status) => [
     status,
@@ -115,10 +128,15 @@ function operationOf(operation: Operation): object {
     ...(parameter === undefined
       ? {}
       : { parameters: [{ name: parameter, in: 'path', required: true, schema: { type: 'string' } }] }),
-    ...(request === undefined ? {} : { requestBody: { required: true, content: json(request) } }),
+    ...(request === undefined ? {} : { requestBody: requestBodyOf(request, model) }),
     ...(errors.includes(401) ? { security: [{}, { key: [] }] } : {}),
     responses: Object.fromEntries([...success, ...refusals]),
   };
+}
+
+function requestBodyOf(request: string, model: string): object {
+  const content = { schema: schemaOf(request), example: examplesOf(model)[request] };
+  return { required: true, content: { 'application/json': content } };
 }
 
 function components({ chat, completion }: RequestSchemas): object {
@@ -144,9 +162,10 @@ function components({ chat, completion }: RequestSchemas): object {
   );
 }
 
-export function openapiDocument(schemas: RequestSchemas, version: string): object {
+/** `model` is the name of the served one, for the examples. */
+export function openapiDocument(schemas: RequestSchemas, version: string, model: string): object {
   const paths = Object.fromEntries(
-    operations.map((operation) => [operation.path, { [operation.method]: operationOf(operation) }]),
+    operations.map((operation) => [operation.path, { [operation.method]: operationOf(operation, model) }]),
   );
   return {
     openapi: '3.1.0',
