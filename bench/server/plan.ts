@@ -27,7 +27,7 @@ export const full: Plan = {
   lengths: [
     { tokens: 512, rounds: 5, warmUps: 1 },
     { tokens: 8192, rounds: 3, warmUps: 0 },
-    { tokens: 32_768, rounds: 2, warmUps: 0 },
+    { tokens: 32_768, rounds: 1, warmUps: 0 },
   ],
   javaScriptAt: 8192,
   answer: 64,
