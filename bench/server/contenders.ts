@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { EngineOptions } from '../../server/src/engine/engine.ts';
 import { installPeer } from './install.ts';
 import type { Contest } from './models.ts';
+import type { Width } from './plan.ts';
 import { ratio, type SideCommand } from './side.ts';
 
 export const threads = availableParallelism();
@@ -13,9 +14,6 @@ export interface Context {
   readonly tokens: number;
   readonly sequences: number;
 }
-
-export const quantizations = ['int4', 'int8'] as const;
-type Width = (typeof quantizations)[number];
 
 export interface Contender {
   readonly command: SideCommand;
@@ -49,8 +47,13 @@ export function llamaCppSide(contest: Contest, width: Width, { tokens, sequences
 }
 
 /** Ours and llama.cpp's, of each width. */
-export function pairs(contest: Contest, cache: string, context: Context): Contender[] {
-  return quantizations.flatMap((quantization) => {
+export function pairs(
+  contest: Contest,
+  cache: string,
+  context: Context,
+  widths: readonly Width[],
+): Contender[] {
+  return widths.flatMap((quantization) => {
     const ours = engineSide({ directory: contest.folder, quantization, cache }, context);
     const theirs = llamaCppSide(contest, quantization, context);
     return [

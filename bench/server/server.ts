@@ -1,7 +1,7 @@
 /**
  * npm run bench server [prefill] [decode] [batch] [reuse] [long] [start] [http] [agreement] [quick] [135M] [0.5B]
- * [512 8192 ...]: the server's figures, both sides of each comparison in one run. Models and context lengths choose some
- * of those of prefill and decode. What is measured, and how: README.md.
+ * [int4] [int8] [512 8192 ...]: the server's figures, both sides of each comparison in one run. Models, widths and context
+ * lengths choose some of those of prefill and decode. What is measured, and how: README.md.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ const parts = ['prefill', 'decode', 'batch', 'reuse', 'start', 'http', 'agreemen
 export async function benchServer(config: Config, python: string, wanted: string[]): Promise<void> {
   const isWhole = ![...parts, 'long'].some((name) => wanted.includes(name));
   const runs = (name: string) => (isWhole ? parts : wanted).includes(name);
-  const plan = atLengths(wanted.includes('quick') ? quick : full, wanted);
+  const plan = chosen(wanted.includes('quick') ? quick : full, wanted);
   const models = await BenchModels.prepare(config, python);
   const cache = join(config.cacheRoot, 'weights');
   mkdirSync(cache, { recursive: true });
@@ -49,9 +49,14 @@ export async function benchServer(config: Config, python: string, wanted: string
   if (runs('long')) await benchLong(models.long(), cache, plan);
 }
 
-function atLengths(plan: Plan, wanted: readonly string[]): Plan {
+function chosen(plan: Plan, wanted: readonly string[]): Plan {
   const lengths = plan.lengths.filter(({ tokens }) => wanted.includes(String(tokens)));
-  return lengths.length === 0 ? plan : { ...plan, lengths };
+  const widths = plan.widths.filter((width) => wanted.includes(width));
+  return {
+    ...plan,
+    lengths: lengths.length > 0 ? lengths : plan.lengths,
+    widths: widths.length > 0 ? widths : plan.widths,
+  };
 }
 
 /** The first tokens of Moby-Dick. */

@@ -1,6 +1,6 @@
 /** Prefill and decode of one sequence, beside llama.cpp; at 8K also beside transformers.js and stock onnxruntime-node. */
 import { spread } from '../median.ts';
-import { type Contender, javaScriptSides, pairs, quantizations, ratiosToOwn, threads } from './contenders.ts';
+import { type Contender, javaScriptSides, pairs, ratiosToOwn, threads } from './contenders.ts';
 import type { Contest } from './models.ts';
 import type { Length, Plan } from './plan.ts';
 import { randomPrompt } from './prompt.ts';
@@ -48,7 +48,10 @@ function contendersAt(inputs: SpeedInputs, contest: Contest, { tokens }: Length)
   const { cache, plan, decode, javaScript } = inputs;
   const room = { tokens: tokens + plan.answer * (plan.decodeRounds + 2) + 64, sequences: 1 };
   const further = decode && contest === javaScript.contest && tokens === plan.javaScriptAt;
-  return [...pairs(contest, cache, room), ...(further ? javaScriptSides(javaScript.onnxFolder()) : [])];
+  return [
+    ...pairs(contest, cache, room, plan.widths),
+    ...(further ? javaScriptSides(javaScript.onnxFolder()) : []),
+  ];
 }
 
 async function measure(
@@ -66,7 +69,7 @@ async function measure(
     return tokens / seconds;
   };
   // Further ones stand last. They only decode, for which they read a prompt once.
-  const compared = prefill ? sides.slice(0, 2 * quantizations.length) : [];
+  const compared = prefill ? sides.slice(0, 2 * plan.widths.length) : [];
   const speeds = await inTurn(compared, length, read);
   if (!decode) return { prefill: speeds, decode: [] };
   await inTurn(sides.slice(compared.length), { rounds: 1, warmUps: 0 }, read);
