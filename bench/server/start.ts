@@ -13,7 +13,7 @@ const room = { tokens: 2048, sequences: 1 };
 
 export async function benchStart(contest: Contest, cache: string, plan: Plan): Promise<void> {
   const starts = [
-    ...pairs(contest, cache, room).map(({ command, own }) => ({
+    ...pairs(contest, cache, room, plan.widths).map(({ command, own }) => ({
       name: command.name,
       own,
       run: () => firstAnswer(command),
