@@ -17,29 +17,13 @@ export interface SpeedInputs {
   readonly decode: boolean;
 }
 
-/** Tokens/s of every round; a row for each contender, none where it was not asked. */
-interface Speeds {
-  readonly prefill: readonly number[][];
-  readonly decode: readonly number[][];
-}
-
-/** Prints a table for each model and length as soon as it is measured: all of them take hours. */
+/** Prints a table as soon as it is measured: all of them take hours. */
 export async function benchSpeeds(inputs: SpeedInputs): Promise<void> {
-  const { contests, plan, prefill, decode } = inputs;
-  const heads = ['side', 'prefill', 'longpo / it', 'decode', 'longpo / it'];
-  const isShown = (column: number) => column < 1 || (column < 3 ? prefill : decode);
-  for (const contest of contests) {
-    for (const length of plan.lengths) {
+  for (const contest of inputs.contests) {
+    for (const length of inputs.plan.lengths) {
       const contenders = contendersAt(inputs, contest, length);
-      const speeds = await withSides(
-        contenders.map(({ command }) => command),
-        (sides) => measure(sides, length, inputs),
-      );
-      print(
-        `${contest.name}, one sequence of ${length.tokens} tokens, ${threads} threads, tokens/s as median (min to max) of the rounds`,
-        heads.filter((_, column) => isShown(column)),
-        rowsOf(contenders, speeds).map((row) => row.filter((_, column) => isShown(column))),
-      );
+      const commands = contenders.map(({ command }) => command);
+      await withSides(commands, (sides) => measure({ contest, length, contenders, sides }, inputs));
     }
   }
 }
@@ -54,11 +38,15 @@ function contendersAt(inputs: SpeedInputs, contest: Contest, { tokens }: Length)
   ];
 }
 
-async function measure(
-  sides: readonly Side[],
-  length: Length,
-  { plan, prefill, decode }: SpeedInputs,
-): Promise<Speeds> {
+interface Meeting {
+  readonly contest: Contest;
+  readonly length: Length;
+  readonly contenders: readonly Contender[];
+  readonly sides: readonly Side[];
+}
+
+async function measure(meeting: Meeting, { plan, prefill, decode }: SpeedInputs): Promise<void> {
+  const { length, sides } = meeting;
   const read = async (side: Side, round: number) => {
     const ids = randomPrompt(length.tokens, round + 10);
     const { seconds, tokens } = await side.ask({ prefill: ids, sequence: 0 });
@@ -70,17 +58,19 @@ async function measure(
   };
   // Further ones stand last. They only decode, for which they read a prompt once.
   const compared = prefill ? sides.slice(0, 2 * plan.widths.length) : [];
-  const speeds = await inTurn(compared, length, read);
-  if (!decode) return { prefill: speeds, decode: [] };
+  if (prefill) printSpeeds('prefill', meeting, await inTurn(compared, length, read));
+  if (!decode) return;
   await inTurn(sides.slice(compared.length), { rounds: 1, warmUps: 0 }, read);
-  return { prefill: speeds, decode: await inTurn(sides, { rounds: plan.decodeRounds, warmUps: 1 }, draw) };
+  printSpeeds('decode', meeting, await inTurn(sides, { rounds: plan.decodeRounds, warmUps: 1 }, draw));
 }
 
-function rowsOf(contenders: readonly Contender[], { prefill, decode }: Speeds): string[][] {
-  const named = contenders.map(({ command, own }) => ({ name: command.name, own }));
-  const columns = [prefill, decode].flatMap((figures) => {
-    const texts = named.map((_, index) => (figures[index] === undefined ? '' : spread(figures[index])));
-    return [texts, ratiosToOwn(named, figures)];
-  });
-  return named.map(({ name }, index) => [name, ...columns.map((column) => column[index] ?? '')]);
+/** `figures` are the tokens/s of each contender's rounds; the last ones may have none. */
+function printSpeeds(what: string, { contest, length, contenders }: Meeting, figures: number[][]): void {
+  const shown = contenders.slice(0, figures.length).map(({ command, own }) => ({ name: command.name, own }));
+  const ratios = ratiosToOwn(shown, figures);
+  print(
+    `${contest.name}, ${what} of one sequence at ${length.tokens} tokens, ${threads} threads`,
+    ['side', 'tokens/s, median (min to max) of the rounds', 'longpo / it'],
+    shown.map(({ name }, index) => [name, spread(figures[index] ?? []), ratios[index] ?? '']),
+  );
 }
