@@ -1,7 +1,10 @@
 /** longpo-serve as a user starts it, on a free port of this machine. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 
 const entry = join(import.meta.dirname, '../../server/src/main.ts');
 
@@ -38,17 +41,22 @@ export interface StreamedAnswer {
   readonly decodeSeconds: number;
 }
 
-/** One greedy answer of so many tokens, read as it comes. */
+/**
+ * One greedy answer of so many tokens, read as it comes. By Node's own client: fetch takes 0.8 ms of a core a token, twice
+ * as long, on the cores that the model runs on.
+ */
 export async function streamAnswer(
   url: string,
   prompt: number[],
   maxTokens: number,
 ): Promise<StreamedAnswer> {
   const started = performance.now();
-  const response = await fetch(`${url}/v1/completions`, {
+  const sent = request(`${url}/v1/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
+  });
+  sent.end(
+    JSON.stringify({
       model: 'bench',
       prompt,
       max_tokens: maxTokens,
@@ -56,15 +64,16 @@ export async function streamAnswer(
       ignore_eos: true,
       stream: true,
     }),
-  });
-  if (!response.ok || response.body === null) throw new Error(`${response.status}: ${await response.text()}`);
+  );
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  if (response.statusCode !== 200) throw new Error(`${response.statusCode}: ${await text(response)}`);
   let first = Number.NaN;
   let last = Number.NaN;
-  for await (const bytes of response.body) {
-    const text = Buffer.from(bytes).toString();
-    if (!text.includes('"text"')) continue;
+  response.on('data', (bytes: Buffer) => {
+    if (!bytes.includes('"text"')) return;
     last = performance.now();
     if (Number.isNaN(first)) first = last;
-  }
+  });
+  await once(response, 'end');
   return { secondsToFirst: (first - started) / 1000, decodeSeconds: (last - first) / 1000 };
 }
