@@ -30,8 +30,13 @@ export async function benchLong(directory: string, cache: string, { longMarks }:
         mebibytes(residentBytes - base.residentBytes),
         mebibytes((tokens - base.tokens) * bytesPerToken),
       ]);
+      // So far: the last mark takes longer than all before it.
+      printRows(rows);
     }
   });
+}
+
+function printRows(rows: string[][]): void {
   const { num_hidden_layers: layers, num_key_value_heads: heads } = longShape;
   print(
     `One document, ${layers} layers x ${heads} heads, int8 weights, keys and values, ${threads} threads: MiB`,

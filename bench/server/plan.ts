@@ -41,7 +41,7 @@ export const full: Plan = {
   batch: { sequences: 8, prompt: 512 },
   document: 32_768,
   scoredTokens: 4096,
-  longMarks: [1024, 65_536, 524_288],
+  longMarks: [1024, 65_536, 131_072, 262_144, 524_288],
 };
 
 export const quick: Plan = {
