@@ -178,9 +178,9 @@ def test_a_rank_that_hangs_ends_the_gang_with_its_name_and_its_phase(undisturbed
     assert (ended.code, ended.error) == (1, "RANK_HUNG"), ended.output[-2000:]
     message = ended.log["error"]["message"]
     # As it last told: so small a model may come to its second step before the second beat.
-    assert re.match(r"rank 1 \((start|first meeting|load|check of the rows|reference|resume|step \d), host ", message), (
-        message
-    )
+    assert re.match(
+        r"rank 1 \((start|first meeting|load|check of the rows|reference|resume|step \d), host ", message
+    ), message
     assert "seen by rank 0 in step 2" in message
     assert "no sign of life for 30 s" in message
 
