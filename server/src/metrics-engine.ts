@@ -35,7 +35,7 @@ export function engineMetrics(registry: Registry, engine: () => Engine | undefin
     s.kvTokensCapacity === 0 ? 0 : s.kvTokensUsed / s.kvTokensCapacity,
   );
   gauge('kv_cache_tokens', 'Tokens in the KV slots.', (s) => s.kvTokensUsed);
-  kvBytes(registry, engine);
+  labelledGauge(registry, engine, kvBytes);
   gauge(
     'kv_cache_reserved_bytes',
     'What running requests may grow to, and kept prefixes.',
@@ -53,35 +53,51 @@ export function engineMetrics(registry: Registry, engine: () => Engine | undefin
     'Proposed tokens that the model agreed to.',
     (s) => s.draftAccepted,
   );
-  modelInfo(registry, engine);
+  labelledGauge(registry, engine, modelInfo);
+}
+
+interface LabelledGauge {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: string[];
+  readonly samples: (model: Engine) => [labels: Record<string, string>, value: number][];
+}
+
+/** Without samples until there is a model. */
+function labelledGauge(
+  registry: Registry,
+  engine: () => Engine | undefined,
+  { name, help, labelNames, samples }: LabelledGauge,
+): void {
+  new Gauge({
+    name: `${prefix}${name}`,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      const model = engine();
+      for (const [labels, value] of model ? samples(model) : []) this.set(labels, value);
+    },
+  });
 }
 
 /** Of the tokens in the slots, and of the prefixes that outlive the process. */
-function kvBytes(registry: Registry, engine: () => Engine | undefined): void {
-  new Gauge({
-    name: `${prefix}kv_cache_bytes`,
-    help: 'Keys and values: in memory of the tokens in the KV slots, on disk of the kept prefixes.',
-    labelNames: ['tier', 'dtype'],
-    registers: [registry],
-    collect() {
-      const model = engine();
-      if (!model) return;
-      const { kvBytesUsed, kvBytesOnDisk } = model.stats();
-      this.set({ tier: 'ram', dtype: model.kvType }, kvBytesUsed);
-      this.set({ tier: 'disk', dtype: model.kvType }, kvBytesOnDisk);
-    },
-  });
-}
+const kvBytes: LabelledGauge = {
+  name: 'kv_cache_bytes',
+  help: 'Keys and values: in memory of the tokens in the KV slots, on disk of the kept prefixes.',
+  labelNames: ['tier', 'dtype'],
+  samples(model) {
+    const { kvBytesUsed, kvBytesOnDisk } = model.stats();
+    return [
+      [{ tier: 'ram', dtype: model.kvType }, kvBytesUsed],
+      [{ tier: 'disk', dtype: model.kvType }, kvBytesOnDisk],
+    ];
+  },
+};
 
-function modelInfo(registry: Registry, engine: () => Engine | undefined): void {
-  new Gauge({
-    name: `${prefix}model_info`,
-    help: 'The served model; always 1.',
-    labelNames: ['digest', 'max_model_len'],
-    registers: [registry],
-    collect() {
-      const model = engine();
-      if (model) this.set({ digest: model.digest, max_model_len: String(model.maxModelLen) }, 1);
-    },
-  });
-}
+const modelInfo: LabelledGauge = {
+  name: 'model_info',
+  help: 'The served model; always 1.',
+  labelNames: ['digest', 'max_model_len'],
+  samples: ({ digest, maxModelLen }) => [[{ digest, max_model_len: String(maxModelLen) }, 1]],
+};

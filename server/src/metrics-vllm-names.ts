@@ -25,12 +25,12 @@ const shared: ReadonlySet<string> = new Set([
 
 /** `text` is in Prometheus' format: for each metric a line HELP, a line TYPE, then its samples. */
 export function withVllmNames(text: string): string {
-  const blocks = text.split(/^(?=# HELP )/m);
+  const blocks = text.split(/^(?=# HELP )/m).map((block) => `${block.trimEnd()}\n`);
   const copies = blocks.filter((block) => shared.has(nameOf(block))).map(renamed);
-  return [...blocks.map((block) => `${block.trimEnd()}\n`), ...copies].join('');
+  return [...blocks, ...copies].join('');
 }
 
 const nameOf = (block: string): string => block.split(' ', 3)[2]?.replace(prefix, '') ?? '';
 
-const renamed = (block: string): string =>
-  `${block.trimEnd().replaceAll(new RegExp(`^(# (?:HELP|TYPE) )?${prefix}`, 'gm'), '$1vllm:')}\n`;
+const ownNames = new RegExp(`^(# (?:HELP|TYPE) )?${prefix}`, 'gm');
+const renamed = (block: string): string => block.replaceAll(ownNames, '$1vllm:');

@@ -15,7 +15,7 @@ import { health } from './health.ts';
 import { bodyBytesOf, defaultLimits, type RequestLimits } from './limits.ts';
 import { type ModelState, servedOf } from './model-state.ts';
 import { model, models } from './models.ts';
-import { openapiDocument } from './openapi.ts';
+import { openapiDocuments } from './openapi.ts';
 import { referencePage } from './reference-page.ts';
 import { type ApiEnv, type Log, RequestRecord } from './request-record.ts';
 import { requestSchemas } from './request-schemas.ts';
@@ -67,10 +67,10 @@ export function createApp(options: AppOptions): Hono<ApiEnv> {
   app.post('/tokenize', (c) => tokenize(c, servedOf(state())));
   app.post('/detokenize', (c) => detokenize(c, servedOf(state())));
   app.get('/tokenizer_info', (c) => tokenizerInfo(c, servedOf(state())));
+  const documentOf = openapiDocuments(schemas, packageJson.version);
   app.get('/openapi.json', (c) => {
     const now = state();
-    const model = now.phase === 'ready' ? now.model.name : 'model';
-    return c.json(openapiDocument(schemas, packageJson.version, model));
+    return c.json(documentOf(now.phase === 'ready' ? now.model.name : 'model'));
   });
   app.route('/', referencePage());
   return app;

@@ -162,12 +162,14 @@ function components({ chat, completion }: RequestSchemas): object {
   );
 }
 
-/** `model` is the name of the served one, for the examples. */
-export function openapiDocument(schemas: RequestSchemas, version: string, model: string): object {
-  const paths = Object.fromEntries(
-    operations.map((operation) => [operation.path, { [operation.method]: operationOf(operation, model) }]),
-  );
-  return {
+/** A document for each name of a served model, which its examples carry; the schemas are described once. */
+export function openapiDocuments(schemas: RequestSchemas, version: string): (model: string) => object {
+  const described = components(schemas);
+  const pathsOf = (model: string) =>
+    Object.fromEntries(
+      operations.map((operation) => [operation.path, { [operation.method]: operationOf(operation, model) }]),
+    );
+  return (model) => ({
     openapi: '3.1.0',
     info: {
       title: 'LongPO model server',
@@ -176,12 +178,12 @@ export function openapiDocument(schemas: RequestSchemas, version: string, model:
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    paths,
+    paths: pathsOf(model),
     components: {
-      schemas: components(schemas),
+      schemas: described,
       securitySchemes: {
         key: { type: 'http', scheme: 'bearer', description: 'Where the server has a key file.' },
       },
     },
-  };
+  });
 }

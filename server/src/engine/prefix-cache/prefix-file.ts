@@ -4,12 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { pieces } from '../memory/pieces.ts';
 
 const magic = Buffer.from('LongPOkv');
 const idBytes = Int32Array.BYTES_PER_ELEMENT;
 const checksumBytes = 32;
-/** Summing more at once would hold the event loop for long. */
-const callBytes = 4 << 20;
 /** The tokens are somebody's document. */
 const ownerOnly = 0o600;
 
@@ -24,7 +23,7 @@ class SummedFile {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    for (const part of parts(bytes)) {
+    for (const part of pieces(bytes)) {
       this.#hash.update(part);
       await this.#writeAll(part);
     }
@@ -32,7 +31,7 @@ class SummedFile {
 
   /** Fills the bytes; false at the end of the file. */
   async read(bytes: Uint8Array): Promise<boolean> {
-    for (const part of parts(bytes)) {
+    for (const part of pieces(bytes)) {
       const { bytesRead } = await this.#file.read(part, 0, part.length, this.#position);
       if (bytesRead < part.length) return false;
       this.#hash.update(part);
@@ -60,10 +59,6 @@ class SummedFile {
     const { bytesRead } = await this.#file.read(stored, 0, checksumBytes, this.#position);
     return bytesRead === checksumBytes && this.#hash.digest().equals(stored);
   }
-}
-
-function* parts(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += callBytes) yield bytes.subarray(at, at + callBytes);
 }
 
 /** `memory` is what the tokens take of keys and values. */

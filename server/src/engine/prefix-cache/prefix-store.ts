@@ -74,8 +74,14 @@ export class PrefixStore {
   }
 
   async #measure(): Promise<void> {
-    const files = (await this.#names()).map((name) => stat(join(this.#folder, name)));
-    this.#bytes = (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
+    // Another server may have removed one meanwhile.
+    const sizes = (await this.#names()).map((name) =>
+      stat(join(this.#folder, name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    );
+    this.#bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   }
 
   async #names(): Promise<string[]> {

@@ -93,6 +93,17 @@ export class SumRunner implements Runner {
   }
 }
 
+/** Aborts amid the step after so many tokens, which then ends by that alone. */
+export function abortDuring(runner: SumRunner, past: number): AbortController {
+  const controller = new AbortController();
+  runner.during = ([step]) => {
+    if (step?.past !== past) return undefined;
+    queueMicrotask(() => controller.abort());
+    return new Promise(() => undefined);
+  };
+  return controller;
+}
+
 export const request = (promptIds: number[], changes: Partial<GenerateRequest> = {}): GenerateRequest => ({
   ...defaultSampling,
   promptIds,

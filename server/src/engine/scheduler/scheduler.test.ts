@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { GenerateRequest } from '../engine.ts';
 import type { Constraint } from '../sampling/constraint.ts';
 import type { Grammar } from '../sampling/grammar.ts';
-import { expected, range, read, request, SumRunner, schedule } from './fixture.ts';
+import { abortDuring, expected, range, read, request, SumRunner, schedule } from './fixture.ts';
 
 test('more requests than slots are all answered, first come first served', async () => {
   const scheduler = schedule(new SumRunner(2));
@@ -115,12 +115,7 @@ test('the answer is cut to what is left of the context', async () => {
 test('an abort ends the step in flight and leaves the slot to the next request', async () => {
   const runner = new SumRunner(1);
   const scheduler = schedule(runner);
-  const controller = new AbortController();
-  runner.during = ([step]) => {
-    if (step?.past !== 20) return undefined;
-    queueMicrotask(() => controller.abort());
-    return new Promise(() => undefined);
-  };
+  const controller = abortDuring(runner, 20);
   const aborted = scheduler.submit(request(range(0, 90)), controller.signal);
   const next = scheduler.submit(request(range(0, 15)));
   expect([await read(aborted), await aborted.finishReason]).toEqual([[], 'abort']);

@@ -164,11 +164,12 @@ export class Scheduler {
   #retireEnded(): void {
     for (const sequence of this.#running)
       if (sequence.aborted && !sequence.finished) sequence.finish('abort');
-    const awaited = new Set(this.#running.map((sequence) => sequence.awaited?.source));
-    const ended = this.#running.filter((sequence) => sequence.finished && !awaited.has(sequence));
-    for (const { slot } of ended) this.#runner.truncate(slot, this.#slots.free(slot));
-    const going = this.#running.filter((sequence) => !ended.includes(sequence));
-    this.#running.splice(0, this.#running.length, ...going);
+    const going = this.#running.filter(({ finished }) => !finished);
+    const awaited = new Set(going.map((sequence) => sequence.awaited?.source));
+    const stays = (sequence: Sequence): boolean => !sequence.finished || awaited.has(sequence);
+    for (const sequence of this.#running)
+      if (!stays(sequence)) this.#runner.truncate(sequence.slot, this.#slots.free(sequence.slot));
+    this.#running.splice(0, this.#running.length, ...this.#running.filter(stays));
   }
 
   #admit(): void {
@@ -206,11 +207,11 @@ export class Scheduler {
   async #takeShared(): Promise<void> {
     for (const sequence of this.#running) {
       const { awaited, ended } = sequence;
-      if (!awaited) continue;
+      if (!awaited || ended) continue;
       const { source, tokens } = awaited;
-      if (!ended && !source.ended && source.promptDone < tokens) continue;
+      if (!source.ended && source.promptDone < tokens) continue;
       const length = Math.min(tokens, source.promptDone);
-      if (!ended && length > sequence.promptDone) await this.#copyPrefix(source, sequence, length);
+      if (length > sequence.promptDone) await this.#copyPrefix(source, sequence, length);
       sequence.awaited = undefined;
     }
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { expected, range, read, request, SumRunner, schedule } from './fixture.ts';
+import { abortDuring, expected, range, read, request, SumRunner, schedule } from './fixture.ts';
 import { copyMemory } from './shared-prefix.ts';
 
 const document = range(0, 45);
@@ -34,12 +34,7 @@ test('one that comes while the answer to another is written copies what that one
 test('where the one that reads is given up, the next goes on from there', async () => {
   const runner = new SumRunner(2);
   const scheduler = schedule(runner);
-  const controller = new AbortController();
-  runner.during = ([step]) => {
-    if (step?.past !== 20) return undefined;
-    queueMicrotask(() => controller.abort());
-    return new Promise(() => undefined);
-  };
+  const controller = abortDuring(runner, 20);
   const left = scheduler.submit(request([...document, 7]), controller.signal);
   const next = scheduler.submit(request([...document, 8]));
   await left.finishReason;

@@ -1,5 +1,6 @@
 /** Prompts that begin alike and run at the same time: one request reads what they share, the others copy it. */
 import { setImmediate } from 'node:timers/promises';
+import { pieceBytes, pieces } from '../memory/pieces.ts';
 import type { Sequence } from './sequence.ts';
 
 export interface SharedPrefix {
@@ -44,15 +45,13 @@ export function sharedTokens(
   return length;
 }
 
-/** About a millisecond of the event loop's time. */
-const pieceBytes = 4 << 20;
-
 export async function copyMemory(from: readonly Uint8Array[], to: readonly Uint8Array[]): Promise<void> {
   let copied = 0;
   for (const [i, source] of from.entries()) {
-    for (let at = 0; at < source.length; at += pieceBytes) {
-      const piece = source.subarray(at, at + pieceBytes);
+    let at = 0;
+    for (const piece of pieces(source)) {
       to[i]?.set(piece, at);
+      at += piece.length;
       copied += piece.length;
       if (copied < pieceBytes) continue;
       copied = 0;
