@@ -2,7 +2,7 @@
 import { spread } from '../median.ts';
 import { engineSide, llamaCppSide, threads } from './contenders.ts';
 import type { Contest } from './models.ts';
-import { type Plan, widths } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { randomPrompt } from './prompt.ts';
 import { print } from './report.ts';
 import { inTurn, ratio, type Side, withSides } from './side.ts';
@@ -11,7 +11,7 @@ export async function benchBatch(contest: Contest, cache: string, plan: Plan): P
   const { sequences, prompt } = plan.batch;
   const room = { tokens: prompt + plan.answer * (plan.decodeRounds + 2) * 2 + 64, sequences };
   const rows: string[][] = [];
-  for (const quantization of widths) {
+  for (const quantization of plan.widths) {
     const commands = [
       engineSide({ directory: contest.folder, quantization, cache }, room),
       llamaCppSide(contest, quantization, room),

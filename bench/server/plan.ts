@@ -6,13 +6,12 @@ export interface Length {
   readonly warmUps: number;
 }
 
-export const widths = ['int4', 'int8'] as const;
-export type Width = (typeof widths)[number];
+export type Width = 'int4' | 'int8';
 
 export interface Plan {
   readonly isQuick: boolean;
   readonly lengths: readonly Length[];
-  /** Of one sequence's speeds. */
+  /** Of the weights, where both sides have them. */
   readonly widths: readonly Width[];
   /** Where transformers.js and stock onnxruntime-node decode too. */
   readonly javaScriptAt: number;
@@ -34,7 +33,7 @@ export const full: Plan = {
     { tokens: 8192, rounds: 3, warmUps: 0 },
     { tokens: 32_768, rounds: 1, warmUps: 0 },
   ],
-  widths,
+  widths: ['int4', 'int8'],
   javaScriptAt: 8192,
   answer: 64,
   decodeRounds: 5,
@@ -47,7 +46,7 @@ export const full: Plan = {
 export const quick: Plan = {
   isQuick: true,
   lengths: [{ tokens: 96, rounds: 2, warmUps: 0 }],
-  widths,
+  widths: ['int4', 'int8'],
   javaScriptAt: 96,
   answer: 8,
   decodeRounds: 2,

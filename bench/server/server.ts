@@ -1,7 +1,7 @@
 /**
  * npm run bench server [prefill] [decode] [batch] [reuse] [long] [start] [http] [agreement] [quick] [135M] [0.5B]
- * [int4] [int8] [512 8192 ...]: the server's figures, both sides of each comparison in one run. Models, widths and context
- * lengths choose some of those of prefill and decode. What is measured, and how: README.md.
+ * [int4] [int8] [512 8192 ...]: the server's figures, both sides of each comparison in one run. Models and context lengths
+ * choose some of those of prefill and decode, widths also those of batch and start. What is measured, and how: README.md.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -35,8 +35,9 @@ export async function benchServer(config: Config, python: string, wanted: string
 
   const [prefill, decode] = [runs('prefill'), runs('decode')];
   if (prefill || decode) {
-    const large = () => models.large(plan.isQuick ? 2 : undefined);
-    const contests = wanted.includes('135M') ? [real] : wanted.includes('0.5B') ? [large()] : [real, large()];
+    const contests = someOf(['135M', '0.5B'], wanted).map((name) =>
+      name === real.name ? real : models.large(plan.isQuick ? 2 : undefined),
+    );
     const onnxFolder = () => prepareOnnxModel({ model, cacheRoot, python, pipArgs });
     await benchSpeeds({ contests, cache, javaScript: { contest: real, onnxFolder }, plan, prefill, decode });
   }
@@ -49,14 +50,20 @@ export async function benchServer(config: Config, python: string, wanted: string
   if (runs('long')) await benchLong(models.long(), cache, plan);
 }
 
-function chosen(plan: Plan, wanted: readonly string[]): Plan {
-  const lengths = plan.lengths.filter(({ tokens }) => wanted.includes(String(tokens)));
-  const widths = plan.widths.filter((width) => wanted.includes(width));
-  return {
-    ...plan,
-    lengths: lengths.length > 0 ? lengths : plan.lengths,
-    widths: widths.length > 0 ? widths : plan.widths,
-  };
+const chosen = (plan: Plan, wanted: readonly string[]): Plan => ({
+  ...plan,
+  lengths: someOf(plan.lengths, wanted, ({ tokens }) => String(tokens)),
+  widths: someOf(plan.widths, wanted),
+});
+
+/** Those whose names are wanted; all where none is named. */
+function someOf<T>(
+  all: readonly T[],
+  wanted: readonly string[],
+  nameOf: (one: T) => string = String,
+): readonly T[] {
+  const named = all.filter((one) => wanted.includes(nameOf(one)));
+  return named.length > 0 ? named : all;
 }
 
 /** The first tokens of Moby-Dick. */

@@ -31,7 +31,9 @@ export async function benchSpeeds(inputs: SpeedInputs): Promise<void> {
 function contendersAt(inputs: SpeedInputs, contest: Contest, { tokens }: Length): Contender[] {
   const { cache, plan, decode, javaScript } = inputs;
   const room = { tokens: tokens + plan.answer * (plan.decodeRounds + 2) + 64, sequences: 1 };
-  const further = decode && contest === javaScript.contest && tokens === plan.javaScriptAt;
+  // Their weights have 4 bits.
+  const isComparable = plan.widths.includes('int4') && contest === javaScript.contest;
+  const further = decode && isComparable && tokens === plan.javaScriptAt;
   return [
     ...pairs(contest, cache, room, plan.widths),
     ...(further ? javaScriptSides(javaScript.onnxFolder()) : []),
