@@ -1,4 +1,5 @@
 /** Linear layers of the graph: float32 on the model's own files, or quantised weights from the cache. */
+import type { FormatOf } from '../quantization/block.ts';
 import type { Tensor } from '../safetensors.ts';
 import type { Tensors } from '../tensors.ts';
 import { elementType, type OnnxGraph } from './onnx.ts';
@@ -58,7 +59,7 @@ export function floatProjections(graph: OnnxGraph, tensors: Tensors): Projection
 export interface QuantizedWeights {
   /** In the cache file. */
   readonly tensors: Tensors;
-  readonly blockSize: number;
+  readonly formatOf: FormatOf;
 }
 
 /** Names of the parts of a quantised weight in the cache; a stack is stored under its first weight's name. */
@@ -81,15 +82,16 @@ export function quantizedProjections(
   const stored = (name: string): string => graph.external(find(name));
   const project: Projections['project'] = (x, weight, bias, output) => {
     const names = quantizedNames(weight);
-    const [rows = 0, , bytes = 0] = find(names.values).shape;
+    const [rows = 0] = find(names.values).shape;
+    const { bits, blockSize } = quantized.formatOf(weight);
     const inputs = [x, stored(names.values), stored(names.scales), '', '', bias === null ? '' : stored(bias)];
     return graph.node('MatMulNBits', withoutTrailing(inputs), [output], {
       domain: 'com.microsoft',
       attributes: {
         K: { int: originals.get(weight)?.shape[1] ?? 0 },
         N: { int: rows },
-        bits: { int: (bytes * 8) / quantized.blockSize },
-        block_size: { int: quantized.blockSize },
+        bits: { int: bits },
+        block_size: { int: blockSize },
         // 8-bit activations: the level with vector kernels; without it 8-bit weights are 300 times slower.
         accuracy_level: { int: 4 },
       },

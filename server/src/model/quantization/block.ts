@@ -9,6 +9,9 @@ export interface BlockFormat {
   readonly blockSize: number;
 }
 
+/** Formats by the name of a matrix, or of the first of a stack. */
+export type FormatOf = (name: string) => BlockFormat;
+
 export interface QuantizedRows {
   /** [row, block, blockSize * bits / 8]; of two 4-bit codes the first is in the low half. */
   readonly values: Uint8Array;

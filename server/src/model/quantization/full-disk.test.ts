@@ -32,7 +32,7 @@ test('a disk without room is refused before the work, with both numbers', async 
   expect({ error, left }).toEqual({
     error: {
       code: 'CACHE_FULL',
-      message: `${cache}: the quantised weights take 69440 bytes, 16384 are free; make room or choose another cache folder`,
+      message: `${cache}: the quantised weights take 69056 bytes, 16384 are free; make room or choose another cache folder`,
     },
     left: [],
   });

@@ -3,7 +3,7 @@ import type { Architecture } from '../architecture.ts';
 import { quantizedNames } from '../graph/projections.ts';
 import type { Tensor } from '../safetensors.ts';
 import { expectedShapes, headName, layerPrefix, type Tensors } from '../tensors.ts';
-import { type BlockFormat, blockBytes, blocksOf } from './block.ts';
+import { type BlockFormat, blockBytes, blocksOf, type FormatOf } from './block.ts';
 
 /** A place in the cache file. */
 export interface Target {
@@ -66,9 +66,6 @@ function targetsOf(sources: readonly Tensor[], format: BlockFormat | null): Unpl
     { name: names.scales, dtype: 'F32', shape: [rows * blocks] },
   ];
 }
-
-/** Formats by the name of a matrix. */
-export type FormatOf = (name: string) => BlockFormat;
 
 export function quantizationPlan(
   architecture: Architecture,
