@@ -71,8 +71,8 @@ export async function answerQuestions(generate: Generate): Promise<never> {
 }
 
 function residentBytes(): number {
-  // Where the process was started for it: what is garbage says nothing of the engine.
-  globalThis.gc?.();
+  // Where the process was started for it: what is garbage, and pages of a heap that was larger, say nothing of the engine.
+  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   const status = readFileSync('/proc/self/status', 'utf8');
   return residentBytesOf(status);
 }
