@@ -1,7 +1,7 @@
-/** One model behind one port: listens at once, loads, warms up, then says it is ready. */
+/** One model behind one port: listens at once, loads, then says it is ready. */
 import { availableParallelism } from 'node:os';
 import type { ServeConfig } from '@longpo/api';
-import { openTokenizer, type Tokenizer } from '@longpo/tokens';
+import { openTokenizer } from '@longpo/tokens';
 import { ApiKeys } from './api/api-keys.ts';
 import { createApp } from './api/app.ts';
 import { defaultLimits, type RequestLimits } from './api/limits.ts';
@@ -11,7 +11,6 @@ import type { ServerSettings } from './config/settings.ts';
 import { Encoder } from './encoding/encoder.ts';
 import type { Engine } from './engine/engine.ts';
 import { openEngine } from './engine/open-engine.ts';
-import { defaultSampling } from './engine/sampling/settings.ts';
 import { listen } from './listener.ts';
 import { createMetrics } from './metrics.ts';
 
@@ -75,7 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     engine = opened;
     // After the engine, whose door says best what is wrong with a folder.
     const tokenizer = await openTokenizer(model);
-    const [encoder] = await Promise.all([Encoder.open(model, tokenizer), warmUp(opened, tokenizer)]);
+    const encoder = await Encoder.open(model, tokenizer);
     const loadSeconds = (performance.now() - started) / 1000;
     metrics.loaded(loadSeconds);
     const created = Math.floor(Date.now() / 1000);
@@ -115,17 +114,4 @@ function apiKeysOf({ apiKeyFile, log }: ServerOptions): ApiKeys | null {
   return new ApiKeys(apiKeyFile, (error) =>
     log({ level: 'error', msg: 'api keys unreadable', file: apiKeyFile, reason: String(error) }),
   );
-}
-
-/** A first run touches every page of the weights; only then is the answer time what it will be. */
-async function warmUp(engine: Engine, tokenizer: Tokenizer): Promise<void> {
-  const { tokens, finishReason } = engine.generate({
-    ...defaultSampling,
-    promptIds: tokenizer.encode('Hello').slice(0, engine.maxModelLen - 1),
-    maxTokens: 2,
-    temperature: 0,
-    ignoreEos: true,
-  });
-  for await (const _ of tokens);
-  await finishReason;
 }
