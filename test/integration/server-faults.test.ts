@@ -1,6 +1,6 @@
 /** What a server does when its clients or its files do not behave: a process on a tiny random model, seen from outside. */
 import { once } from 'node:events';
-import { mkdtemp, rename, rm, truncate } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, truncate } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -221,5 +221,25 @@ describe('a model folder that changes while it is served', () => {
     await served.complete(short).catch(() => undefined);
     expect(await served.ended).toEqual({ code: null, signal: 'SIGBUS', stderr: '' });
     await expect(start()).rejects.toThrow(/^error\[MODEL_TRUNCATED\]: .*model\.safetensors/);
+  });
+});
+
+describe('a server that is killed', () => {
+  it('finds on disk what it had read, if nobody had asked it for a while', async () => {
+    const prefixes = join(root, 'prefixes');
+    const served = await start('none', '--prefix-cache', prefixes);
+    const answer = await served.complete(long);
+    const files = () => readdir(prefixes, { recursive: true }).catch(() => []);
+    await expect
+      .poll(async () => (await files()).filter((name) => name.endsWith('.kv')), {
+        ...patience,
+        interval: 100,
+      })
+      .toHaveLength(1);
+    await served.kill();
+    const next = await start('none', '--prefix-cache', prefixes);
+    const hits = await next.metric('longpo_prefix_cache_hits_total');
+    expect(await next.complete(long)).toEqual(answer);
+    expect((await next.metric('longpo_prefix_cache_hits_total')) - hits).toBe(long.prompt.length - 1);
   });
 });

@@ -2,7 +2,7 @@
  * One prefix on disk: a magic word, the number of tokens, their ids, the memory of their keys and values, and the
  * SHA-256 of all that. Written under another name first, so a file that has the name is whole.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { pieces } from '../memory/pieces.ts';
 
@@ -11,6 +11,11 @@ const idBytes = Int32Array.BYTES_PER_ELEMENT;
 const checksumBytes = 32;
 /** The tokens are somebody's document. */
 const ownerOnly = 0o600;
+
+export interface StoredPrefix {
+  readonly ids: readonly number[];
+  readonly memory: readonly Uint8Array[];
+}
 
 /** Reads and writes at the end of what it has done so far, and sums over it. */
 class SummedFile {
@@ -22,10 +27,11 @@ class SummedFile {
     this.#file = file;
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
+  async write(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     for (const part of pieces(bytes)) {
       this.#hash.update(part);
       await this.#writeAll(part);
+      signal?.throwIfAborted();
     }
   }
 
@@ -61,13 +67,20 @@ class SummedFile {
   }
 }
 
-/** `memory` is what the tokens take of keys and values. */
+/** Named by its tokens, so that one which stands there need not be written again. */
+export const prefixName = (ids: readonly number[]): string =>
+  `${createHash('sha256').update(Int32Array.from(ids)).digest('hex')}.kv`;
+
+/** What a writer that was killed leaves. */
+export const isUnfinished = (name: string): boolean => /\.kv\.tmp-[\w-]+$/.test(name);
+
+/** `memory` is what the tokens take of keys and values; it may change once the signal is given, and then nothing is kept. */
 export async function writePrefix(
   path: string,
-  ids: readonly number[],
-  memory: readonly Uint8Array[],
+  { ids, memory }: StoredPrefix,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const temporary = `${path}.tmp-${process.pid}`;
+  const temporary = `${path}.tmp-${randomUUID()}`;
   try {
     const file = await open(temporary, 'w', ownerOnly);
     try {
@@ -75,7 +88,7 @@ export async function writePrefix(
       await summed.write(magic);
       await summed.write(new Uint8Array(Int32Array.of(ids.length).buffer));
       await summed.write(new Uint8Array(Int32Array.from(ids).buffer));
-      for (const bytes of memory) await summed.write(bytes);
+      for (const bytes of memory) await summed.write(bytes, signal);
       await summed.writeChecksum();
       await file.sync();
     } finally {

@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type PrefixSlots, PrefixStore, type StoredPrefix } from './prefix-store.ts';
+import { prefixName, type StoredPrefix } from './prefix-file.ts';
+import { type PrefixSlots, PrefixStore } from './prefix-store.ts';
 
 let root: string;
 
@@ -107,13 +108,13 @@ test.each<[string, (bytes: Buffer) => Buffer]>([
   const warnings: string[] = [];
   const store = new PrefixStore(directory, 'model', (message) => warnings.push(message));
   await store.save([prefix(1), prefix(2)]);
-  const [first = ''] = (await filesOf(directory)).filter((file) => file.endsWith('/0.kv'));
+  const [first = ''] = (await filesOf(directory)).filter((file) => file.endsWith(prefixName(prefix(1).ids)));
   await writeFile(first, damage(await readFile(first)));
   const slots = await loaded(store);
   expect(slots.taken.at(-1)).toEqual(prefix(2));
   expect(slots.discarded.length).toBe(slots.taken.length - 1);
   expect(warnings).toEqual([`${first}: not the prefix that was written; it is removed`]);
-  expect((await filesOf(directory)).map((file) => file.slice(-4))).toEqual(['1.kv']);
+  expect((await filesOf(directory)).map((file) => basename(file))).toEqual([prefixName(prefix(2).ids)]);
 });
 
 test('a folder that cannot be written costs a warning, and leaves nothing half-written', async () => {
@@ -123,4 +124,74 @@ test('a folder that cannot be written costs a warning, and leaves nothing half-w
   await new PrefixStore(file, 'model', (message) => warnings.push(message)).save([prefix(1)]);
   expect(warnings.length).toBe(1);
   expect(warnings[0]).toContain('the prefix cannot be written');
+});
+
+/** Names, and the inodes that tell whether a file was written again. */
+async function inodesOf(directory: string): Promise<Record<string, number>> {
+  const files = await filesOf(directory);
+  const entries = files.map(async (file) => [basename(file), (await stat(file)).ino] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+test('what stands there is not written again, only its last use', async () => {
+  const directory = join(root, 'again');
+  const store = new PrefixStore(directory, 'model');
+  await store.save([prefix(1), prefix(2)]);
+  const written = await inodesOf(directory);
+  await store.save([prefix(2), prefix(1)]);
+  expect(await inodesOf(directory)).toEqual(written);
+  const next = new PrefixStore(directory, 'model');
+  expect((await loaded(next)).taken).toEqual([prefix(2), prefix(1)]);
+  await next.save([prefix(1)]);
+  expect(await inodesOf(directory)).toEqual({
+    [prefixName(prefix(1).ids)]: written[prefixName(prefix(1).ids)],
+  });
+});
+
+test('a prefix that has grown is written again once a tenth of it is new', async () => {
+  const directory = join(root, 'grown');
+  const store = new PrefixStore(directory, 'model');
+  await store.save([prefix(1, 100)]);
+  await store.save([prefix(1, 111)]);
+  expect(Object.keys(await inodesOf(directory))).toEqual([prefixName(range(1, 100))]);
+  await store.save([prefix(1, 112)]);
+  expect(Object.keys(await inodesOf(directory))).toEqual([prefixName(range(1, 112))]);
+});
+
+test("another server's prefixes are left alone", async () => {
+  const directory = join(root, 'shared');
+  const [one, two] = [new PrefixStore(directory, 'model'), new PrefixStore(directory, 'model')];
+  await one.save([prefix(1)]);
+  await two.save([prefix(2)]);
+  await one.save([]);
+  expect((await loaded(new PrefixStore(directory, 'model'))).taken).toEqual([prefix(2)]);
+});
+
+test('a write that is given up leaves nothing, and the next one is whole', async () => {
+  const directory = join(root, 'given-up');
+  const store = new PrefixStore(directory, 'model');
+  const large = { ids: range(1, 100), memory: [new Uint8Array(64 << 20)] };
+  const controller = new AbortController();
+  const saving = store.save([large], controller.signal);
+  const isBegun = async () => (await filesOf(directory)).some((file) => file.includes('.tmp-'));
+  await expect.poll(() => isBegun().catch(() => false), { interval: 1 }).toBe(true);
+  controller.abort();
+  await saving;
+  expect(await filesOf(directory)).toEqual([]);
+  await store.save([large]);
+  expect((await filesOf(directory)).map((file) => basename(file))).toEqual([prefixName(large.ids)]);
+});
+
+test('what a killed server had begun is removed once nobody can be writing it', async () => {
+  const directory = join(root, 'killed');
+  const store = new PrefixStore(directory, 'model');
+  await store.save([prefix(1)]);
+  const [whole = ''] = await filesOf(directory);
+  const [old, fresh] = ['old', 'fresh'].map((name) => `${whole}.tmp-${name}`) as [string, string];
+  await writeFile(old, 'half');
+  await writeFile(fresh, 'half');
+  const hourAgo = Date.now() / 1000 - 3600;
+  await utimes(old, hourAgo, hourAgo);
+  await loaded(new PrefixStore(directory, 'model'));
+  expect((await readdir(dirname(whole))).sort()).toEqual([basename(whole), basename(fresh)].sort());
 });

@@ -1,18 +1,15 @@
-/** The prefixes of one model's slots between two lives of the engine: a folder for each origin, a file for each slot. */
+/** The prefixes of one model's slots, from one life of the engine to the next: a folder for each origin, a file for each. */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { access, mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PrefixFile, writePrefix } from './prefix-file.ts';
+import { isUnfinished, PrefixFile, prefixName, type StoredPrefix, writePrefix } from './prefix-file.ts';
 
 /** Fewer tokens are read again sooner than from a disk. */
 const minTokens = 64;
-/** Numbered by last use: 0 is the latest. */
-const fileName = /^(\d+)\.kv$/;
-
-export interface StoredPrefix {
-  readonly ids: readonly number[];
-  readonly memory: readonly Uint8Array[];
-}
+/** A prefix that has grown by less is not written again: the rest is read soon enough. */
+const grownShare = 0.1;
+/** Nobody is writing a file that has not changed for so long. */
+const abandonedMs = 600_000;
 
 /** Where prefixes that are read go. */
 export interface PrefixSlots {
@@ -25,6 +22,8 @@ export interface PrefixSlots {
 export class PrefixStore {
   readonly #folder: string;
   readonly #warn: (message: string) => void;
+  /** Tokens by file, of those that this store has read or written: others may be another server's. */
+  readonly #known = new Map<string, readonly number[]>();
   #bytes = 0;
 
   /** `origin` names all that keys and values depend on; prefixes of another origin are not seen. */
@@ -40,10 +39,15 @@ export class PrefixStore {
 
   /** The latest first, as many as find a place. A file that is damaged is removed. */
   async load(slots: PrefixSlots): Promise<void> {
-    for (const name of await this.#names()) {
+    const files = await this.#files();
+    for (const { name } of files) {
       const path = join(this.#folder, name);
       try {
-        if (await loadFile(path, slots)) continue;
+        const ids = await loadFile(path, slots);
+        if (ids) {
+          this.#known.set(name, ids);
+          continue;
+        }
         this.#warn(`${path}: not the prefix that was written; it is removed`);
         await rm(path, { force: true });
       } catch (error) {
@@ -53,54 +57,96 @@ export class PrefixStore {
     await this.#measure();
   }
 
-  /** Replaces what is there. A prefix that cannot be written costs only itself. */
-  async save(prefixes: readonly StoredPrefix[]): Promise<void> {
-    const long = prefixes.filter(({ ids }) => ids.length >= minTokens);
-    const written = new Set<string>();
-    for (const [i, { ids, memory }] of long.entries()) {
-      const name = `${i}.kv`;
+  /**
+   * Takes the place of what was read or saved before. A prefix that cannot be written costs only itself. Their memory may
+   * change once the signal is given, which ends the write.
+   */
+  async save(prefixes: readonly StoredPrefix[], signal?: AbortSignal): Promise<void> {
+    const held = new Set<string>();
+    const now = Date.now() / 1000;
+    for (const [i, prefix] of prefixes.filter(({ ids }) => ids.length >= minTokens).entries()) {
+      const name = this.#standsFor(prefix.ids) ?? prefixName(prefix.ids);
+      const path = join(this.#folder, name);
       try {
-        await mkdir(this.#folder, { recursive: true });
-        await writePrefix(join(this.#folder, name), ids, memory);
-        written.add(name);
+        await this.#write(name, prefix, signal);
+        held.add(name);
+        // The order of last use.
+        await utimes(path, now, now - i);
       } catch (error) {
-        this.#warn(`${join(this.#folder, name)}: the prefix cannot be written: ${String(error)}`);
+        if (signal?.aborted) return;
+        this.#warn(`${path}: the prefix cannot be written: ${String(error)}`);
       }
     }
-    for (const name of await this.#names()) {
-      if (!written.has(name)) await rm(join(this.#folder, name), { force: true });
-    }
+    for (const name of [...this.#known.keys()].filter((known) => !held.has(known))) await this.#remove(name);
     await this.#measure();
   }
 
-  async #measure(): Promise<void> {
-    // Another server may have removed one meanwhile.
-    const sizes = (await this.#names()).map((name) =>
-      stat(join(this.#folder, name)).then(
-        ({ size }) => size,
-        () => 0,
-      ),
+  async #write(name: string, prefix: StoredPrefix, signal: AbortSignal | undefined): Promise<void> {
+    const path = join(this.#folder, name);
+    await mkdir(this.#folder, { recursive: true });
+    const stands = await access(path).then(
+      () => true,
+      () => false,
     );
-    this.#bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+    if (stands) return;
+    signal?.throwIfAborted();
+    await writePrefix(path, prefix, signal);
+    this.#known.set(name, prefix.ids);
   }
 
-  async #names(): Promise<string[]> {
+  /** The file that holds nearly all of the tokens. */
+  #standsFor(ids: readonly number[]): string | undefined {
+    const isNearly = (known: readonly number[]): boolean =>
+      known.length <= ids.length &&
+      known.length >= (1 - grownShare) * ids.length &&
+      known.every((id, i) => id === ids[i]);
+    return [...this.#known].find(([, known]) => isNearly(known))?.[0];
+  }
+
+  async #remove(name: string): Promise<void> {
+    try {
+      await rm(join(this.#folder, name), { force: true });
+      this.#known.delete(name);
+    } catch (error) {
+      this.#warn(`${join(this.#folder, name)}: the prefix cannot be removed: ${String(error)}`);
+    }
+  }
+
+  async #measure(): Promise<void> {
+    this.#bytes = (await this.#files()).reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Whole ones, the latest first. What a server that was killed has left is removed. */
+  async #files(): Promise<{ name: string; size: number; mtimeMs: number }[]> {
     const names = await readdir(this.#folder).catch(() => []);
-    const order = (name: string): number => Number(fileName.exec(name)?.[1]);
-    return names.filter((name) => fileName.test(name)).toSorted((a, b) => order(a) - order(b));
+    const found = await Promise.all(
+      // Another server may have removed one meanwhile.
+      names.map((name) =>
+        stat(join(this.#folder, name)).then(
+          ({ size, mtimeMs }) => [{ name, size, mtimeMs }],
+          () => [],
+        ),
+      ),
+    );
+    const files = found.flat();
+    const abandoned = files.filter(
+      ({ name, mtimeMs }) => isUnfinished(name) && Date.now() - mtimeMs > abandonedMs,
+    );
+    for (const { name } of abandoned) await this.#remove(name);
+    return files.filter(({ name }) => name.endsWith('.kv')).toSorted((a, b) => b.mtimeMs - a.mtimeMs);
   }
 }
 
-/** false if the file is damaged. One that finds no place is left for another time. */
-async function loadFile(path: string, slots: PrefixSlots): Promise<boolean> {
+/** The tokens; undefined if the file is damaged. One that finds no place is left for another time. */
+async function loadFile(path: string, slots: PrefixSlots): Promise<readonly number[] | undefined> {
   const file = await PrefixFile.open(path);
-  if (!file) return false;
+  if (!file) return undefined;
   try {
     const slot = slots.place(file.ids);
-    if (slot === undefined) return true;
-    const whole = await file.readInto(slots.memory(slot, file.ids.length));
-    if (!whole) slots.discard(slot);
-    return whole;
+    if (slot === undefined) return file.ids;
+    if (await file.readInto(slots.memory(slot, file.ids.length))) return file.ids;
+    slots.discard(slot);
+    return undefined;
   } finally {
     await file.close();
   }

@@ -4,6 +4,7 @@
  */
 import type { EngineOptions, EngineStats, GenerateRequest, Generation, StepRecord } from '../engine.ts';
 import { EngineError } from '../engine.ts';
+import { PrefixKeeper } from '../prefix-cache/prefix-keeper.ts';
 import type { PrefixStore } from '../prefix-cache/prefix-store.ts';
 import type { Constraint } from '../sampling/constraint.ts';
 import type { Grammar } from '../sampling/grammar.ts';
@@ -15,7 +16,7 @@ import { WaitingLine } from './waiting-line.ts';
 
 export interface SchedulerOptions extends Pick<EngineOptions, 'kvMemory' | 'maxQueuedTokens' | 'onStep'> {
   readonly eosTokenIds: readonly number[];
-  /** Where the kept prefixes are read from before the first request and written to after the last. */
+  /** Where the kept prefixes are read from before the first request and written to. */
   readonly prefixes?: PrefixStore | null;
   /** What holds an answer to a grammar; requests with one are refused unless given. */
   readonly constrain?: (grammar: Grammar) => Constraint;
@@ -26,6 +27,7 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #slots: Slots;
   readonly #waiting: WaitingLine;
+  readonly #keeper: PrefixKeeper | null;
   readonly #running: Sequence[] = [];
   readonly #totals = {
     prefixCacheQueries: 0,
@@ -53,11 +55,11 @@ export class Scheduler {
       budget: options.kvMemory ?? Number.POSITIVE_INFINITY,
       reuseDecoded: runner.decodesAsItReads,
     });
+    this.#keeper = options.prefixes ? this.#keeperOf(options.prefixes) : null;
   }
 
-  /** Fills the slots with the prefixes of an earlier life. To be awaited before the first request. */
-  async restore(): Promise<void> {
-    await this.#options.prefixes?.load({
+  #keeperOf(store: PrefixStore): PrefixKeeper {
+    return new PrefixKeeper(store, {
       // A longer one is of an engine that served longer contexts.
       place: (ids) => (ids.length < this.#runner.positions ? this.#slots.adopt(ids) : undefined),
       memory: (slot, tokens) => this.#runner.memory(slot, tokens),
@@ -65,7 +67,13 @@ export class Scheduler {
         this.#slots.discard(slot);
         this.#runner.truncate(slot, 0);
       },
+      kept: () => this.#slots.kept(),
     });
+  }
+
+  /** Fills the slots with the prefixes of an earlier life. To be awaited before the first request. */
+  async restore(): Promise<void> {
+    await this.#keeper?.restore();
   }
 
   /** The request has been checked: a prompt that fits, with room for a token unless none is wanted. */
@@ -82,6 +90,7 @@ export class Scheduler {
       sequence.finish('abort');
       return sequence;
     }
+    this.#keeper?.stir();
     this.#waiting.push(sequence);
     this.#wake();
     return sequence;
@@ -122,11 +131,8 @@ export class Scheduler {
     // Also those that wait for their grammars are let go.
     this.#wake();
     await this.#working;
-    const kept = this.#slots
-      .kept()
-      .map(({ slot, ids }) => ({ ids, memory: this.#runner.memory(slot, ids.length) }));
     try {
-      await this.#options.prefixes?.save(kept);
+      await this.#keeper?.close();
     } finally {
       await this.#runner.close();
     }
@@ -158,6 +164,7 @@ export class Scheduler {
       await this.#readPrompts();
     }
     this.#working = undefined;
+    if (this.#running.length === 0) this.#keeper?.rest();
   }
 
   /** One whose prefix another waits for keeps its slot until that is taken. */
