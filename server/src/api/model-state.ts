@@ -5,7 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Metrics } from '../metrics.ts';
 import { stillLoading, stopping } from './errors.ts';
 
-/** A model that answers: a warm-up run has succeeded. */
+/** A model that answers: its first run has succeeded. */
 export interface Served {
   readonly name: string;
   /** Unix seconds. */
