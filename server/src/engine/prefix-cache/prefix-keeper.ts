@@ -1,7 +1,7 @@
 /** When prefixes come from disk and go there: back at the start; out while nothing is asked for, and at the end. */
 import type { PrefixSlots, PrefixStore } from './prefix-store.ts';
 
-/** The next turn of a conversation seldom comes sooner than it would cut off a write that begins after this. */
+/** A write that began at once would mostly be cut off by the next turn of a conversation. */
 const pauseMs = 10_000;
 
 export interface KeptSlots extends PrefixSlots {
