@@ -131,7 +131,7 @@ export interface EngineOptions {
   readonly maxQueuedTokens?: number | null;
   /** Guess next tokens from the text so far and check several in one run; off unless given. Same greedy text. */
   readonly promptLookup?: boolean;
-  /** Folder where `close` writes the prefixes of the slots, for the next engine; null, the default, is none. */
+  /** Folder where prefixes of the slots are written while nothing is asked for and by `close`; null, the default, is none. */
   readonly prefixCache?: string | null;
   /** What went wrong without harm to any answer: a prefix that could not be written or read. */
   readonly onWarning?: (message: string) => void;
