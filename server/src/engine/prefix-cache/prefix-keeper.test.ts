@@ -67,3 +67,13 @@ test('at the end a write in flight is waited for, and what is not written yet is
   await idle.close();
   expect(await found(join(root, 'close'))).toEqual([ids]);
 });
+
+test('after the end the slots are not looked at: their memory is gone', async () => {
+  let looks = 0;
+  const slots = { ...slotsOf(8), kept: () => [{ slot: looks++, ids }] };
+  const keeper = new PrefixKeeper(new PrefixStore(join(root, 'after'), 'model'), slots, 0);
+  await keeper.close();
+  keeper.rest();
+  await sleep(20);
+  expect(looks).toBe(1);
+});

@@ -16,6 +16,7 @@ export class PrefixKeeper {
   #timer: NodeJS.Timeout | undefined;
   #interruption = new AbortController();
   #writing: Promise<void> = Promise.resolve();
+  #closed = false;
 
   constructor(store: PrefixStore, slots: KeptSlots, pause: number = pauseMs) {
     this.#store = store;
@@ -37,6 +38,7 @@ export class PrefixKeeper {
   /** Nothing runs: what is kept is written, unless a request comes soon. */
   rest(): void {
     clearTimeout(this.#timer);
+    if (this.#closed) return;
     this.#timer = setTimeout(() => {
       this.#interruption = new AbortController();
       void this.#save(this.#interruption.signal);
@@ -44,8 +46,9 @@ export class PrefixKeeper {
     this.#timer.unref();
   }
 
-  /** Writes what is not written yet. No request may come any more. */
+  /** Writes what is not written yet. No request may come any more; the slots' memory may go afterwards. */
   close(): Promise<void> {
+    this.#closed = true;
     clearTimeout(this.#timer);
     return this.#save();
   }
