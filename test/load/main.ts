@@ -30,6 +30,8 @@ const maxQueuedTokens = 30_000;
 const warmUpShare = 0.2;
 /** V8 lets its heap grow to its limit before it collects all of it; one that leaks ends the process there. */
 const heapMebibytes = 128;
+/** Of young objects, in every thread: what fills it and is not collected yet would look like a leak. */
+const nurseryMebibytes = 4;
 const memorySlack = { share: 0.1, bytes: 64 * 2 ** 20 };
 const probeGoalMs = 20;
 
@@ -122,7 +124,10 @@ try {
     '--max-queued-tokens',
     `${maxQueuedTokens}`,
   ];
-  server = await ServerProcess.start(model, flags, [`--max-old-space-size=${heapMebibytes}`]);
+  server = await ServerProcess.start(model, flags, [
+    `--max-old-space-size=${heapMebibytes}`,
+    `--max-semi-space-size=${nurseryMebibytes}`,
+  ]);
   const failures = await run(server);
   for (const failure of failures) say(failure);
   say(failures.length === 0 ? 'passed' : 'failed');
