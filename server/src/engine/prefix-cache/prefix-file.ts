@@ -71,8 +71,10 @@ class SummedFile {
 export const prefixName = (ids: readonly number[]): string =>
   `${createHash('sha256').update(Int32Array.from(ids)).digest('hex')}.kv`;
 
-/** What a writer that was killed leaves. */
-export const isUnfinished = (name: string): boolean => /\.kv\.tmp-[\w-]+$/.test(name);
+export const isWhole = (name: string): boolean => name.endsWith('.kv');
+
+/** What is being written, or was when the writer was killed. */
+export const isUnfinished = (name: string): boolean => name.includes('.kv.tmp-');
 
 /** `memory` is what the tokens take of keys and values; it may change once the signal is given, and then nothing is kept. */
 export async function writePrefix(

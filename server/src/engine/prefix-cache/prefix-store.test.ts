@@ -158,6 +158,15 @@ test('a prefix that has grown is written again once a tenth of it is new', async
   expect(Object.keys(await inodesOf(directory))).toEqual([prefixName(range(1, 112))]);
 });
 
+test('a prefix that has grown a little is written whole once another server has removed its file', async () => {
+  const directory = join(root, 'removed');
+  const store = new PrefixStore(directory, 'model');
+  await store.save([prefix(1, 100)]);
+  for (const file of await filesOf(directory)) await rm(file);
+  await store.save([prefix(1, 105)]);
+  expect(Object.keys(await inodesOf(directory))).toEqual([prefixName(range(1, 105))]);
+});
+
 test("another server's prefixes are left alone", async () => {
   const directory = join(root, 'shared');
   const [one, two] = [new PrefixStore(directory, 'model'), new PrefixStore(directory, 'model')];

@@ -1,8 +1,15 @@
 /** The prefixes of one model's slots, from one life of the engine to the next: a folder for each origin, a file for each. */
 import { createHash } from 'node:crypto';
-import { access, mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isUnfinished, PrefixFile, prefixName, type StoredPrefix, writePrefix } from './prefix-file.ts';
+import {
+  isUnfinished,
+  isWhole,
+  PrefixFile,
+  prefixName,
+  type StoredPrefix,
+  writePrefix,
+} from './prefix-file.ts';
 
 /** Fewer tokens are read again sooner than from a disk. */
 const minTokens = 64;
@@ -37,11 +44,15 @@ export class PrefixStore {
     return this.#bytes;
   }
 
-  /** The latest first, as many as find a place. A file that is damaged is removed. */
+  /** The latest first, as many as find a place. A file that is damaged is removed, also what a killed server has left. */
   async load(slots: PrefixSlots): Promise<void> {
     const files = await this.#files();
-    for (const { name } of files) {
-      const path = join(this.#folder, name);
+    const abandoned = files.filter(
+      ({ name, mtimeMs }) => isUnfinished(name) && Date.now() - mtimeMs > abandonedMs,
+    );
+    for (const { name } of abandoned) await this.#remove(name);
+    for (const { name } of files.filter(({ name }) => isWhole(name))) {
+      const path = this.#path(name);
       try {
         const ids = await loadFile(path, slots);
         if (ids) {
@@ -65,77 +76,82 @@ export class PrefixStore {
     const held = new Set<string>();
     const now = Date.now() / 1000;
     for (const [i, prefix] of prefixes.filter(({ ids }) => ids.length >= minTokens).entries()) {
-      const name = this.#standsFor(prefix.ids) ?? prefixName(prefix.ids);
-      const path = join(this.#folder, name);
       try {
-        await this.#write(name, prefix, signal);
-        held.add(name);
-        // The order of last use.
-        await utimes(path, now, now - i);
+        // Seconds apart, in the order of last use.
+        held.add(await this.#hold(prefix, now - i, signal));
       } catch (error) {
         if (signal?.aborted) return;
-        this.#warn(`${path}: the prefix cannot be written: ${String(error)}`);
+        this.#warn(`${this.#path(prefixName(prefix.ids))}: the prefix cannot be written: ${String(error)}`);
       }
     }
     for (const name of [...this.#known.keys()].filter((known) => !held.has(known))) await this.#remove(name);
     await this.#measure();
   }
 
-  async #write(name: string, prefix: StoredPrefix, signal: AbortSignal | undefined): Promise<void> {
-    const path = join(this.#folder, name);
+  /** The name of the file that holds the prefix or nearly all of it; it is written where none stands. */
+  async #hold(prefix: StoredPrefix, lastUsed: number, signal: AbortSignal | undefined): Promise<string> {
+    const own = prefixName(prefix.ids);
+    for (const name of [...this.#nearly(prefix.ids), own]) {
+      if (await wasTouched(this.#path(name), lastUsed)) return name;
+    }
     await mkdir(this.#folder, { recursive: true });
-    const stands = await access(path).then(
-      () => true,
-      () => false,
-    );
-    if (stands) return;
     signal?.throwIfAborted();
-    await writePrefix(path, prefix, signal);
-    this.#known.set(name, prefix.ids);
+    await writePrefix(this.#path(own), prefix, signal);
+    this.#known.set(own, prefix.ids);
+    await wasTouched(this.#path(own), lastUsed);
+    return own;
   }
 
-  /** The file that holds nearly all of the tokens. */
-  #standsFor(ids: readonly number[]): string | undefined {
+  /** Known files that hold the leading tokens, all but a few. */
+  #nearly(ids: readonly number[]): string[] {
     const isNearly = (known: readonly number[]): boolean =>
       known.length <= ids.length &&
       known.length >= (1 - grownShare) * ids.length &&
       known.every((id, i) => id === ids[i]);
-    return [...this.#known].find(([, known]) => isNearly(known))?.[0];
+    return [...this.#known].filter(([, known]) => isNearly(known)).map(([name]) => name);
+  }
+
+  #path(name: string): string {
+    return join(this.#folder, name);
   }
 
   async #remove(name: string): Promise<void> {
     try {
-      await rm(join(this.#folder, name), { force: true });
+      await rm(this.#path(name), { force: true });
       this.#known.delete(name);
     } catch (error) {
-      this.#warn(`${join(this.#folder, name)}: the prefix cannot be removed: ${String(error)}`);
+      this.#warn(`${this.#path(name)}: the prefix cannot be removed: ${String(error)}`);
     }
   }
 
   async #measure(): Promise<void> {
-    this.#bytes = (await this.#files()).reduce((sum, { size }) => sum + size, 0);
+    this.#bytes = (await this.#files())
+      .filter(({ name }) => isWhole(name))
+      .reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Whole ones, the latest first. What a server that was killed has left is removed. */
+  /** The latest first. */
   async #files(): Promise<{ name: string; size: number; mtimeMs: number }[]> {
     const names = await readdir(this.#folder).catch(() => []);
     const found = await Promise.all(
       // Another server may have removed one meanwhile.
       names.map((name) =>
-        stat(join(this.#folder, name)).then(
+        stat(this.#path(name)).then(
           ({ size, mtimeMs }) => [{ name, size, mtimeMs }],
           () => [],
         ),
       ),
     );
-    const files = found.flat();
-    const abandoned = files.filter(
-      ({ name, mtimeMs }) => isUnfinished(name) && Date.now() - mtimeMs > abandonedMs,
-    );
-    for (const { name } of abandoned) await this.#remove(name);
-    return files.filter(({ name }) => name.endsWith('.kv')).toSorted((a, b) => b.mtimeMs - a.mtimeMs);
+    return found.flat().toSorted((a, b) => b.mtimeMs - a.mtimeMs);
   }
 }
+
+/** Marks the file as used last then; false if there is none. */
+const wasTouched = (path: string, lastUsed: number): Promise<boolean> =>
+  utimes(path, lastUsed, lastUsed).then(
+    () => true,
+    () => false,
+  );
 
 /** The tokens; undefined if the file is damaged. One that finds no place is left for another time. */
 async function loadFile(path: string, slots: PrefixSlots): Promise<readonly number[] | undefined> {
