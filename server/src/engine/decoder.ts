@@ -99,14 +99,12 @@ export class Decoder implements Runner {
     const maxRepeats = maxDraft + 1;
     const maxRows = Math.max(chunkTokens + chunkStep - 1, slots + 1, maxRepeats);
     const bound = new BoundGraph(session, kv, { ...settings, kvScales, maxRows, maxRepeats });
-    const decoder = new Decoder(session, kv, bound, settings);
-    await decoder.#warmUp();
     made.move();
-    return decoder;
+    return new Decoder(session, kv, bound, settings);
   }
 
   /** A first run touches every page of the weights; only then is the answer time what it will be. */
-  async #warmUp(): Promise<void> {
+  async warmUp(): Promise<void> {
     const ids = [idleToken];
     await this.run({ slot: 0, ids, past: 0 });
     if (this.positions > ids.length) await this.decode([{ slot: 0, id: idleToken, past: ids.length }]);

@@ -54,6 +54,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   };
   const kvScales = shape.kvType === 'int8' ? await sampleKvScales(settings) : null;
   const decoder = await Decoder.open({ ...settings, kvScales });
+  // Not as a request, whose slot might be the one that a prefix comes back to.
+  await decoder.warmUp();
   const prefixes = prefixStore(options, folder.digest, { ...settings, kvScales });
   const { vocabularySize } = architecture;
   const { eosTokenIds } = folder;
