@@ -39,7 +39,7 @@ export async function benchLong(directory: string, cache: string, { longMarks }:
 function printRows(rows: string[][]): void {
   const { num_hidden_layers: layers, num_key_value_heads: heads } = longShape;
   print(
-    `One document, ${layers} layer x ${heads} heads, int8 weights, keys and values, ${threads} threads: MiB`,
+    `One document, layers x heads: ${layers} x ${heads}, int8 weights, keys and values, ${threads} threads: MiB`,
     [
       'tokens',
       's to first token since the row above',

@@ -36,7 +36,7 @@ const qwen2Shape = {
   use_sliding_window: false,
 };
 
-/** So narrow that two hours are enough for 512K tokens. */
+/** So narrow that an hour or two is enough for 512K tokens. */
 export const longShape = {
   model_type: 'llama',
   architectures: ['LlamaForCausalLM'],

@@ -19,7 +19,7 @@ import { benchReuse } from './reuse.ts';
 import { benchSpeeds } from './speeds.ts';
 import { benchStart } from './start.ts';
 
-/** Without a name all run but `long`, which takes an hour and is run by its name alone. */
+/** Without a name all run but `long`, which takes an hour or two and is run by its name alone. */
 const parts = ['prefill', 'decode', 'batch', 'reuse', 'start', 'http', 'agreement'];
 
 export async function benchServer(config: Config, python: string, wanted: string[]): Promise<void> {
