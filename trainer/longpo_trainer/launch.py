@@ -202,7 +202,9 @@ def _weight(error: dict) -> int:
     """What a rank says of itself, before what befell it; a stop comes last, it is asked for once all else failed."""
     if error["code"] == "INTERNAL":
         return 1
-    return 2 if error["exitCode"] == TRY_AGAIN else 0
+    if error["code"] == "PEER_LOST":
+        return 2
+    return 3 if error["exitCode"] == TRY_AGAIN else 0
 
 
 def _read(path: Path) -> dict | None:

@@ -13,6 +13,9 @@ export const exitCodes = {
   tryAgain: 75,
 } as const;
 
+/** Error code of a rank that ends, with tryAgain, because another one has left (trainer/longpo_trainer/launch.py). */
+export const peerLost = 'PEER_LOST';
+
 /** Codes that end the Job at once. */
 export const fatalExitCodes = [
   exitCodes.config,

@@ -9,6 +9,7 @@ const failed = (time: string, rest: Partial<EndedRank> = {}): EndedRank => ({
   startedAt: at('09:00:00'),
   at: at(time),
   exitCode: 1,
+  lostPeer: false,
   counts: true,
   ...rest,
 });
@@ -26,6 +27,11 @@ describe('distinctFailures', () => {
       'ranks that fail because one was evicted -> none',
       [failed('10:00:00', { counts: false }), failed('10:00:05')],
       [],
+    ],
+    [
+      'a crash that its peers tell of in the same second -> one',
+      [failed('10:00:00', { exitCode: 75, lostPeer: true, counts: false }), failed('10:00:00')],
+      [at('10:00:00')],
     ],
     [
       'a gang that fails again after its restart -> two',

@@ -186,6 +186,15 @@ describe('viewJob', () => {
       70,
     ],
     [
+      'the crash, not the ranks that lost it and ended first',
+      [
+        { index: 1, exitCode: 75, message: error('PEER_LOST'), finishedAt: '2026-11-24T10:01:00Z' },
+        { index: 0, exitCode: 1, message: error('CRASHED'), finishedAt: '2026-11-24T10:01:01Z' },
+      ],
+      'CRASHED',
+      1,
+    ],
+    [
       'a crash that counts before a preemption that does not',
       [
         { exitCode: 1, message: error('CRASHED'), finishedAt: '2026-11-24T10:01:00Z' },

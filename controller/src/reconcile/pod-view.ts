@@ -5,6 +5,7 @@ import {
   exitCodes,
   type Pod,
   type PodResult,
+  peerLost,
   podResult,
 } from '@longpo/api';
 import { isBeingDeleted, type Resource } from '../cluster.ts';
@@ -28,6 +29,8 @@ export interface EndedRank {
   at: string;
   /** -1 when there is none. */
   exitCode: number;
+  /** It says that it only lost another rank, and nobody took it away. */
+  lostPeer: boolean;
   /** false: evicted, deleted, or it asked to be started again. */
   counts: boolean;
 }
@@ -99,15 +102,17 @@ function disruptionOf({ status }: PodResource) {
 
 /** Evicted pods, pods that ask to be started again, and pods that somebody deleted have not failed of themselves. */
 export function countsTowardsLimit(pod: PodResource): boolean {
-  const isDisrupted = disruptionOf(pod) !== undefined || isBeingDeleted(pod);
-  return !isDisrupted && terminated(pod)?.exitCode !== exitCodes.tryAgain;
+  return !isTakenAway(pod) && terminated(pod)?.exitCode !== exitCodes.tryAgain;
 }
+
+const isTakenAway = (pod: PodResource) => disruptionOf(pod) !== undefined || isBeingDeleted(pod);
 
 export const endedRank = (pod: PodResource): EndedRank => ({
   startedAt: terminated(pod)?.startedAt ?? pod.metadata.creationTimestamp ?? '',
   // An evicted pod saves before it ends; the other ranks may be gone by then, as a consequence.
   at: disruptionOf(pod)?.lastTransitionTime ?? finishedAt(pod),
   exitCode: terminated(pod)?.exitCode ?? -1,
+  lostPeer: !isTakenAway(pod) && parseResult(pod)?.error?.code === peerLost,
   counts: countsTowardsLimit(pod),
 });
 

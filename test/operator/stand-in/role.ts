@@ -8,12 +8,13 @@ import { createServer } from 'node:http';
 import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type {
-  FetchConfig,
-  GenerateConfig,
-  PodResult,
-  TrainConfig,
-  VerifyConfig,
+import {
+  type FetchConfig,
+  type GenerateConfig,
+  type PodResult,
+  peerLost,
+  type TrainConfig,
+  type VerifyConfig,
 } from '../../../api/src/index.ts';
 import { fetched, generated, trained, verified } from '../../../controller/src/fixture/results.ts';
 import type { Misfortune, StandInSettings } from './settings.ts';
@@ -91,7 +92,10 @@ async function meet({ pods }: TrainConfig): Promise<() => Promise<void>> {
 }
 
 /** As a real rank ends when a peer has left: it did not fail itself. */
-const rankLost = () => end(tryAgain);
+function rankLost(): never {
+  leave({ error: { code: peerLost, message: 'another rank has left' } });
+  return end(tryAgain);
+}
 
 async function gather(others: number, port: number): Promise<() => Promise<void>> {
   const done: Promise<void>[] = [];
