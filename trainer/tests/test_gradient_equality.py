@@ -71,11 +71,11 @@ def measure(folders: dict[str, Path], stock_file: Path, degree: int) -> dict[str
 
 
 def differences(policy, world: World, expected: tuple[float, torch.Tensor, Gradients]) -> tuple[float, float, float]:
-    """Of the loss, the sums (relative) and the gradients."""
+    """Of the loss and the sums, relative, and of the gradients, the largest of which are near 1."""
     found = packed_gradients(policy, world)
     loss, sums, gradients = expected
     relative = ((found["sums"] - sums) / sums).abs().max().item()
-    return abs(found["loss"] - loss), relative, largest_difference(found["gradients"], gradients)
+    return abs(found["loss"] - loss) / loss, relative, largest_difference(found["gradients"], gradients)
 
 
 def gathers(trace: profile) -> int:
