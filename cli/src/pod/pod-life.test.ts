@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -194,7 +194,9 @@ describe('probes', () => {
     const livenessProbe = exec('test -e ../alive', { failureThreshold: 1, periodSeconds: 0.05 });
     const script = `${count('runs')}; [ $n = 1 ] || touch ../alive; exec sleep 60`;
     const pod = start({ containers: [sh(script, { livenessProbe })] });
-    await until(() => main(pod)?.restartCount === 1 && main(pod)?.ready === true);
+    // On a busy machine a run may also be ended before it has begun to count.
+    await until(() => existsSync(join(folder, 'alive')) && main(pod)?.ready === true);
+    expect(main(pod)?.restartCount).toBeGreaterThanOrEqual(1);
     expect(main(pod)?.lastState?.terminated?.exitCode).toBe(143);
     await pod.life.stop(0);
   });
