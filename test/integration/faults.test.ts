@@ -66,7 +66,8 @@ describe('what the whole cluster feels', () => {
       await apiServer.stop();
       await sleep(60_000);
       await apiServer.start();
-      await endsUndisturbed(opened, 180_000);
+      // Kubernetes' own controllers take up to a minute and a half to come back, on a busy machine more than three.
+      await endsUndisturbed(opened, 400_000);
     });
   });
 
@@ -188,8 +189,7 @@ describe.concurrent('when pods are lost', () => {
     const misfortunes = [{ role: 'train' as const, times: 99, exit: 1 }];
     const spec = { restarts: { maxPerStage: 1 } };
     await withCase({ namespace: 'budget', standIn: { misfortunes }, spec }, async (opened) => {
-      // 9 s on a quiet machine, 190 s were seen on one with a load of 20.
-      const { status } = await opened.untilFinished(500_000);
+      const { status } = await opened.untilFinished();
       expect(status?.conditions?.find(({ type }) => type === 'Succeeded')).toMatchObject({
         status: 'False',
         reason: 'RestartsExhausted',
