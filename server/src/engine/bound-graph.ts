@@ -1,13 +1,13 @@
 /** The decoder's graph with all that a run reads and writes bound in place: keys, values, tables, ids, lengths, logits. */
 import type { Architecture } from '../model/architecture.ts';
-import { decoderInputs, pastNames, presentNames, scaleNames } from '../model/graph/decoder.ts';
+import { decoderInputs, pastNames, presentNames, scaleNames, stagedNames } from '../model/graph/bindings.ts';
 import { elementType } from '../model/graph/onnx.ts';
 import type { KvScales } from './kv-scales.ts';
 import { Arena } from './memory/arena.ts';
 import type { KvCache } from './memory/kv-cache.ts';
 import { Mapping } from './memory/mapping.ts';
 import type { RunBinding, Session } from './ort/session.ts';
-import { fillRotaryTables } from './rotary.ts';
+import { fillRotaryTables, rotaryFactor } from './rotary.ts';
 import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
 
 /** The same number of tokens for each of several slots side by side; more than one token a slot only for one slot. */
@@ -47,6 +47,8 @@ export class BoundGraph {
   readonly #at: Integers<BigInt64Array>;
   readonly #lastIndexes: Integers<Int32Array>;
   readonly #totalLength: Integers<Int32Array>;
+  /** 1 where each sequence of the run has one token. */
+  readonly #oneToken: Integers<Uint8Array>;
   /** Addresses by slot. */
   readonly #repeats = new Map<number, readonly bigint[]>();
   readonly #maxRepeats: number;
@@ -72,12 +74,14 @@ export class BoundGraph {
     this.#at = longs(arena, maxRows);
     this.#lastIndexes = integers(arena, Math.max(kv.shape.slots, settings.maxRepeats));
     this.#totalLength = integers(arena, 1);
+    this.#oneToken = flags(arena, 1);
     const tables = this.#rotaryTables(settings);
     const kvPointers = new Array<bigint>(2 * layers).fill(0n);
     const scales = this.#scaleTensors(settings.kvScales, map);
-    const total = this.#totalLengthTensor();
-    const inputs = arena.pointers([0n, 0n, 0n, total, ...tables, ...kvPointers, ...scales]);
-    const outputs = arena.pointers([0n, ...kvPointers]);
+    const scalars = this.#scalarTensors();
+    const inputs = arena.pointers([0n, 0n, 0n, ...scalars, ...tables, ...kvPointers, ...scales]);
+    const kvOutputs = kv.shape.repeatable ? [presentNames, stagedNames] : [presentNames];
+    const outputs = arena.pointers([0n, ...kvOutputs.flatMap(() => kvPointers)]);
     this.#inputs = inputs.values;
     this.#outputs = outputs.values;
     const names = (list: readonly string[]): bigint =>
@@ -92,7 +96,7 @@ export class BoundGraph {
       ]),
       inputs: inputs.address,
       inputCount: inputs.values.length,
-      outputNames: names(['logits', ...layerNames(presentNames)]),
+      outputNames: names(['logits', ...kvOutputs.flatMap(layerNames)]),
       outputs: outputs.address,
       outputCount: outputs.values.length,
     };
@@ -109,7 +113,8 @@ export class BoundGraph {
     const { headDim } = this.#kv.shape;
     const cos = new Float32Array(this.#tables.view(0, bytes));
     const sin = new Float32Array(this.#tables.view(bytes, bytes));
-    fillRotaryTables(cos, sin, rotaryFrequencies(settings), headDim / 2);
+    const factor = rotaryFactor(settings);
+    fillRotaryTables(cos, sin, { inverse: rotaryFrequencies(settings).inverse, factor, pairs: headDim / 2 });
     const shape = [this.#kv.capacity, headDim / 2];
     return [0, bytes].map((offset) =>
       this.#session.tensor(this.#tables.address + BigInt(offset), bytes, shape, elementType.FLOAT),
@@ -126,8 +131,11 @@ export class BoundGraph {
     });
   }
 
-  #totalLengthTensor(): bigint {
-    return this.#session.tensor(this.#totalLength.address, 4, [], elementType.INT32);
+  #scalarTensors(): bigint[] {
+    return [
+      this.#session.tensor(this.#totalLength.address, 4, [], elementType.INT32),
+      this.#session.tensor(this.#oneToken.address, 1, [], elementType.BOOL),
+    ];
   }
 
   /** Logits of the wanted tokens of the first slot, of the next slot, ...; valid until the next run. */
@@ -139,6 +147,7 @@ export class BoundGraph {
     this.#at.values.set(at.map(BigInt));
     this.#lastIndexes.values.set(past.map((length) => length + tokens - 1));
     this.#totalLength.values[0] = Math.max(...past) + tokens;
+    this.#oneToken.values[0] = tokens === 1 ? 1 : 0;
     const logitBytes = batch * at.length * this.#vocabularySize * floatBytes;
     const logitShape = [batch, at.length, this.#vocabularySize];
     const values = [
@@ -150,7 +159,7 @@ export class BoundGraph {
     [this.#inputs[0], this.#inputs[1], this.#inputs[2], this.#outputs[0]] = values;
     const slots = this.#slots(firstSlot, batch, oneSlot);
     this.#inputs.set(slots, decoderInputs.length);
-    this.#outputs.set(slots, 1);
+    for (let at = 1; at < this.#outputs.length; at += slots.length) this.#outputs.set(slots, at);
     try {
       await this.#session.run(this.#binding);
     } finally {
@@ -200,4 +209,9 @@ function longs(arena: Arena, count: number): Integers<BigInt64Array> {
 function integers(arena: Arena, count: number): Integers<Int32Array> {
   const { address, buffer } = arena.allocate(count * 4);
   return { address, values: new Int32Array(buffer) };
+}
+
+function flags(arena: Arena, count: number): Integers<Uint8Array> {
+  const { address, buffer } = arena.allocate(count);
+  return { address, values: new Uint8Array(buffer) };
 }

@@ -1,5 +1,6 @@
 /** The decoder of one model, ready to run: which rows run together, and what of the slots they must leave alone. */
-import { decoderGraph, paddedHeadDim } from '../model/graph/decoder.ts';
+import { paddedHeadDim } from '../model/graph/bindings.ts';
+import { decoderGraph } from '../model/graph/decoder.ts';
 import { elementType } from '../model/graph/onnx.ts';
 import type { QuantizedWeights } from '../model/graph/projections.ts';
 import type { Tensors } from '../model/tensors.ts';
@@ -51,7 +52,7 @@ export class Decoder implements Runner {
   readonly #graph: BoundGraph;
   readonly #idle: IdleRows;
   readonly #chunkStep: number;
-  /** Rows below which equal lengths would be summed by several threads, in another order. */
+  /** Rows below which equal lengths would be summed by several threads, in another order: with int8 keys only. */
   readonly #minRaggedRows: number;
   #closing: Promise<void> | undefined;
 
@@ -62,7 +63,8 @@ export class Decoder implements Runner {
     this.#graph = graph;
     this.#idle = new IdleRows(kv);
     this.#chunkStep = bitEqual ? chunkStep : 1;
-    this.#minRaggedRows = bitEqual ? Math.ceil(settings.threads / architecture.queryHeads) : 0;
+    const splits = bitEqual && settings.kvScales != null;
+    this.#minRaggedRows = splits ? Math.ceil(settings.threads / architecture.queryHeads) : 0;
     this.decodesAsItReads = !bitEqual;
     this.maxDraft = settings.maxDraft ?? 0;
     this.chunkTokens = chunkTokens;
@@ -89,7 +91,8 @@ export class Decoder implements Runner {
       (cache) => cache.free(),
     );
     const kvType = kvScales ? elementType.INT8 : elementType.FLOAT;
-    const graph = decoderGraph(architecture, tensors, quantized, kvType);
+    const oneSlot = kv.shape.repeatable;
+    const graph = decoderGraph(architecture, tensors, quantized, { kvType, oneSlot });
     const entries = {
       ...sessionEntries,
       ...(settings.mapWeights && quantized === null ? mappedEntries : {}),
@@ -154,8 +157,8 @@ export class Decoder implements Runner {
   }
 
   /**
-   * With bitEqual each token is a row of its own over the same slot: ONNX Runtime stores the keys and values of all rows
-   * before any of them attends, so each finds what the rows before it wrote, and all take the kernel of a decode step.
+   * With bitEqual each token is a row of its own over the same slot: the keys and values of all rows are stored before
+   * any of them attends, so each finds what the rows before it wrote, and all take the kernel of a decode step.
    */
   async verify({ slot, ids, past }: Step): Promise<Float32Array[]> {
     this.#idle.wake(slot);

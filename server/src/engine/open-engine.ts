@@ -10,6 +10,7 @@ import { type Engine, EngineError, type EngineOptions, type GenerateRequest } fr
 import { type KvScales, sampleKvScales } from './kv-scales.ts';
 import { type KvShape, kvBytes } from './memory/kv-cache.ts';
 import { PrefixStore } from './prefix-cache/prefix-store.ts';
+import { rotaryFactor } from './rotary.ts';
 import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
 import { Grammars } from './sampling/constrained/grammars.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
@@ -92,9 +93,9 @@ function prefixStore(
   settings: RotarySettings & { readonly kvScales: KvScales | null },
 ): PrefixStore | null {
   if (prefixCache == null) return null;
-  const { inverse, attentionFactor } = rotaryFrequencies(settings);
+  const { inverse } = rotaryFrequencies(settings);
   const scales = settings.kvScales?.map((values) => [...values]);
-  const origin = JSON.stringify([digest, quantization, [...inverse], attentionFactor, scales]);
+  const origin = JSON.stringify([digest, quantization, [...inverse], rotaryFactor(settings), scales]);
   return new PrefixStore(prefixCache, origin, onWarning);
 }
 

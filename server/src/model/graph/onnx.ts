@@ -9,6 +9,7 @@ export const elementType = {
   INT8: 3,
   INT32: 6,
   INT64: 7,
+  BOOL: 9,
   FLOAT16: 10,
   BFLOAT16: 16,
 } as const;
@@ -22,7 +23,12 @@ const ofDtype: Record<Dtype, ElementType> = {
 };
 
 /** A number is an INT if written `int`, a FLOAT if written `float`; bare numbers would hide which one ONNX reads. */
-export type Attribute = { readonly int: number } | { readonly float: number } | { readonly string: string };
+export type Attribute =
+  | { readonly int: number }
+  | { readonly ints: readonly number[] }
+  | { readonly float: number }
+  | { readonly string: string }
+  | { readonly graph: Message };
 
 export interface NodeOptions {
   readonly domain?: 'com.microsoft';
@@ -37,14 +43,21 @@ export interface NodeOptions {
 /** Dimensions are numbers, or names that may differ from run to run. */
 export type Dimensions = readonly (number | string)[];
 
+export interface Value {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly dimensions: Dimensions;
+}
+
 const irVersion = 10;
-const opset = 21;
+/** The first with TensorScatter. */
+const opset = 24;
 const external = 1;
-const attributeType = { float: 1, int: 2, string: 3 };
+const attributeType = { float: 1, int: 2, string: 3, graph: 5, ints: 7 };
 
 export class OnnxGraph {
   readonly #front: Message[] = [];
-  readonly #nodes: Message[] = [];
+  #nodes: Message[] = [];
   readonly #initializers = new Map<string, Message>();
   readonly #inputs: Message[] = [];
   readonly #outputs: Message[] = [];
@@ -52,7 +65,9 @@ export class OnnxGraph {
   /** Adds a node and returns the name of its first output; '' leaves an optional input or output out. */
   node(op: string, inputs: readonly string[], outputs: readonly string[], options: NodeOptions = {}): string {
     const message = new Message();
-    for (const name of inputs) message.string(1, name);
+    // At the end they are not written at all.
+    const given = inputs.slice(0, inputs.findLastIndex((name) => name !== '') + 1);
+    for (const name of given) message.string(1, name);
     for (const name of outputs) message.string(2, name);
     message.string(3, outputs.find((name) => name !== '') ?? op).string(4, op);
     for (const [name, value] of Object.entries(options.attributes ?? {})) {
@@ -61,6 +76,39 @@ export class OnnxGraph {
     if (options.domain) message.string(7, options.domain);
     (options.atFront ? this.#front : this.#nodes).push(message);
     return outputs[0] ?? '';
+  }
+
+  /**
+   * Computes all outputs in one of two ways, as `condition` says when the graph runs; both may use what stands before.
+   * A way returns the names of its outputs, which are names of nobody else.
+   */
+  choose(
+    condition: string,
+    outputs: readonly Value[],
+    ways: { whenTrue: () => string[]; whenFalse: () => string[] },
+  ): void {
+    const branch = (way: () => string[], name: string): Message => {
+      const around = this.#nodes;
+      this.#nodes = [];
+      const names = way();
+      const graph = new Message();
+      for (const node of this.#nodes) graph.message(1, node);
+      graph.string(2, name);
+      for (const [i, { type, dimensions }] of outputs.entries())
+        graph.message(12, valueInfo(names[i] ?? '', type, dimensions));
+      this.#nodes = around;
+      return graph;
+    };
+    const attributes = {
+      then_branch: { graph: branch(ways.whenTrue, 'true') },
+      else_branch: { graph: branch(ways.whenFalse, 'false') },
+    };
+    this.node(
+      'If',
+      [condition],
+      outputs.map(({ name }) => name),
+      { attributes },
+    );
   }
 
   /** An initializer whose data stays where it is in the tensor's file. */
@@ -81,6 +129,13 @@ export class OnnxGraph {
     const data = new BigInt64Array(values.map(BigInt));
     const message = new Message().int(1, values.length).int(2, elementType.INT64).string(8, name);
     this.#initializers.set(name, message.bytes(9, new Uint8Array(data.buffer)));
+    return name;
+  }
+
+  floats(name: string, values: readonly number[]): string {
+    const data = new Uint8Array(Float32Array.from(values).buffer);
+    const message = new Message().int(1, values.length).int(2, elementType.FLOAT).string(8, name);
+    this.#initializers.set(name, message.bytes(9, data));
     return name;
   }
 
@@ -113,6 +168,11 @@ export class OnnxGraph {
 function attribute(name: string, value: Attribute): Message {
   const message = new Message().string(1, name);
   if ('string' in value) return message.string(4, value.string).int(20, attributeType.string);
+  if ('ints' in value) {
+    for (const one of value.ints) message.int(8, one);
+    return message.int(20, attributeType.ints);
+  }
+  if ('graph' in value) return message.message(6, value.graph).int(20, attributeType.graph);
   return 'int' in value
     ? message.int(3, value.int).int(20, attributeType.int)
     : message.float(2, value.float).int(20, attributeType.float);

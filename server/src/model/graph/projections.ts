@@ -85,7 +85,7 @@ export function quantizedProjections(
     const [rows = 0] = find(names.values).shape;
     const { bits, blockSize } = quantized.formatOf(weight);
     const inputs = [x, stored(names.values), stored(names.scales), '', '', bias === null ? '' : stored(bias)];
-    return graph.node('MatMulNBits', withoutTrailing(inputs), [output], {
+    return graph.node('MatMulNBits', inputs, [output], {
       domain: 'com.microsoft',
       attributes: {
         K: { int: originals.get(weight)?.shape[1] ?? 0 },
@@ -103,7 +103,3 @@ export function quantizedProjections(
     vector: stored,
   };
 }
-
-/** Optional inputs at the end are left out, those in the middle are empty names. */
-const withoutTrailing = (names: readonly string[]): string[] =>
-  names.slice(0, names.findLastIndex((n) => n !== '') + 1);
