@@ -186,6 +186,10 @@ export class Decoder implements Runner {
     return this.#kv.leading(slot, tokens);
   }
 
+  expect(slot: number, tokens: number): void {
+    this.#kv.expect(slot, tokens);
+  }
+
   truncate(slot: number, length: number): void {
     this.#idle.wake(slot);
     this.#kv.truncate(slot, length);

@@ -4,6 +4,18 @@ import { koffi } from '../foreign.ts';
 import { KvCache } from './kv-cache.ts';
 import { Mapping } from './mapping.ts';
 
+/** Of all entries of the kernel's account that touch a range: pages that are there, and huge ones among them. */
+function pagesOf(address: bigint, length: number): { resident: number; huge: number } {
+  const maps = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const own = maps.filter((entry) => {
+    const [from = '0', to = '0'] = (entry.split(' ')[0] ?? '').split('-');
+    return BigInt(`0x${from}`) < address + BigInt(length) && BigInt(`0x${to}`) > address;
+  });
+  const sum = (pattern: RegExp): number =>
+    own.reduce((total, entry) => total + Number(entry.match(pattern)?.[1] ?? 0) * 1024, 0);
+  return { resident: sum(/^Rss: +(\d+) kB/m), huge: sum(/^AnonHugePages: +(\d+) kB/m) };
+}
+
 /** Resident anonymous pages of a mapping, from the kernel's own account. */
 function residentBytes(address: bigint): number {
   const maps = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
@@ -116,3 +128,39 @@ test.each([false, true])(
     kv.free();
   },
 );
+
+test('what a slot is expected to hold may be huge pages, and nothing else is', () => {
+  const shape = { layers: 1, slots: 2, heads: 2, headDim: 64, elementBytes: 4, repeatable: false };
+  const kv = new KvCache({ ...shape, positions: 20_000 });
+  const mapping = kv.mappings()[0];
+  if (!mapping) throw new Error('no mapping');
+  const { address, length } = mapping;
+  const rowBytes = 256;
+  const write = (positions: number, from = 0): void => {
+    for (let head = 0; head < 2; head++) {
+      const at = head * kv.headBytes + from * rowBytes;
+      new Uint8Array(mapping.view(at, positions * rowBytes)).fill(1);
+    }
+  };
+  const before = pagesOf(address, length);
+  const more = () => {
+    const { resident, huge } = pagesOf(address, length);
+    return { resident: resident - before.resident, huge: huge - before.huge };
+  };
+  kv.expect(0, 9000);
+  write(9000);
+  const held = more();
+  kv.truncate(0, 0);
+  write(1);
+  const next = more();
+  write(1, 8192);
+  const beyond = more();
+  kv.free();
+  const isOff = readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8').includes('[never]');
+  const pages = Math.ceil((9000 * rowBytes) / 4096) * 4096;
+  expect(held).toEqual({ resident: 2 * pages, huge: isOff ? 0 : 2 * (1 << 21) });
+  expect([next, beyond]).toEqual([
+    { resident: 2 * 4096, huge: 0 },
+    { resident: 4 * 4096, huge: 0 },
+  ]);
+});

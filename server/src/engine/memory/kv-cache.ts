@@ -3,7 +3,7 @@
  * Reserved for the full context, present only where written. Slots lie side by side so that one run can cover
  * several of them.
  */
-import { Mapping, pageBytes } from './mapping.ts';
+import { hugePageBytes, Mapping, pageBytes } from './mapping.ts';
 
 export interface KvShape {
   readonly layers: number;
@@ -29,18 +29,21 @@ export function kvBytes({ layers, heads, headDim, elementBytes }: KvShape, posit
 
 export class KvCache {
   readonly shape: KvShape;
-  /** Positions of a slot, rounded up so that every head starts on a page of its own. */
+  /** Positions of a slot, rounded up so that every head starts on a page of its own, a huge one if it can fill it. */
   readonly capacity: number;
   readonly headBytes: number;
   readonly slotBytes: number;
   readonly #mappings: readonly Mapping[];
+  /** By slot, bytes of a head that may be huge pages. */
+  readonly #expected = new Map<number, number>();
   readonly #owned: DisposableStack;
 
   /** Throws, and holds nothing, if the system does not give so much address space. */
   constructor(shape: KvShape) {
     this.shape = shape;
     const rowBytes = shape.headDim * shape.elementBytes;
-    const rowsPerPage = pageBytes / greatestCommonDivisor(rowBytes, pageBytes);
+    const page = shape.positions * rowBytes < hugePageBytes ? pageBytes : hugePageBytes;
+    const rowsPerPage = page / greatestCommonDivisor(rowBytes, page);
     this.capacity = Math.ceil(shape.positions / rowsPerPage) * rowsPerPage;
     this.headBytes = this.capacity * rowBytes;
     this.slotBytes = this.headBytes * shape.heads;
@@ -84,13 +87,28 @@ export class KvCache {
     );
   }
 
+  /** So many leading positions of the slot will be written. */
+  expect(slot: number, positions: number): void {
+    const bytes = positions * this.shape.headDim * this.shape.elementBytes;
+    if (bytes < hugePageBytes) return;
+    this.#eachHead(slot, (mapping, offset) => mapping.expect(offset, bytes));
+    this.#expected.set(slot, bytes);
+  }
+
   /** Gives the pages of a slot's positions from `length` on back to the system. */
   truncate(slot: number, length: number): void {
     const kept = length * this.shape.headDim * this.shape.elementBytes;
+    const rest = this.headBytes - kept;
+    this.#eachHead(slot, (mapping, offset) => mapping.release(offset + kept, rest));
+    if ((this.#expected.get(slot) ?? 0) <= kept) return;
+    this.#eachHead(slot, (mapping, offset) => mapping.expectNothing(offset + kept, rest));
+    this.#expected.set(slot, kept);
+  }
+
+  #eachHead(slot: number, act: (mapping: Mapping, offset: number) => void): void {
     for (const mapping of this.mappings()) {
-      for (let head = 0; head < this.shape.heads; head++) {
-        mapping.release(slot * this.slotBytes + head * this.headBytes + kept, this.headBytes - kept);
-      }
+      for (let head = 0; head < this.shape.heads; head++)
+        act(mapping, slot * this.slotBytes + head * this.headBytes);
     }
   }
 

@@ -10,9 +10,13 @@ const mapAnonymous = 0x20;
 const mapNoReserve = 0x4000;
 const madviseDontNeed = 4;
 const madviseRemove = 9;
+const madviseHugePage = 14;
+const madviseNoHugePage = 15;
 const mapFailed = -1n;
 
 export const pageBytes = 4096;
+/** Of x86-64, and of arm64 with pages of 4 KiB. */
+export const hugePageBytes = 1 << 21;
 
 interface Libc {
   mmap(
@@ -66,25 +70,29 @@ function map(length: number, placing: Placing): bigint {
 
 /** A mapping of the process. Views and addresses are dead after `unmap`; whoever holds it must outlive their use. */
 export class Mapping {
+  /** At a huge page's border if one fits. */
   readonly address: bigint;
   readonly length: number;
+  readonly #reserved: Range;
   /** Of the kernel; -1 is none. It lets the same pages appear at several addresses. */
   readonly #file: number;
-  readonly #windows = new Set<Window>();
+  readonly #windows = new Set<Range>();
   #mapped = true;
 
   constructor(length: number, kind: 'private' | 'repeatable' = 'private') {
     this.length = Math.ceil(length / pageBytes) * pageBytes;
     this.#file = kind === 'private' ? -1 : memoryFile(this.length);
     try {
-      this.address =
+      this.#reserved =
         kind === 'private'
-          ? map(this.length, { flags: mapPrivate | mapAnonymous })
-          : map(this.length, { flags: mapShared, file: this.#file });
+          ? reserve(this.length)
+          : { address: map(this.length, { flags: mapShared, file: this.#file }), length: this.length };
     } catch (error) {
       if (this.#file >= 0) libc().close(this.#file);
       throw error;
     }
+    const { address, length: reserved } = this.#reserved;
+    this.address = reserved === this.length ? address : atHugePage(address);
   }
 
   view(offset: number, length: number): ArrayBuffer {
@@ -104,6 +112,27 @@ export class Mapping {
     return address;
   }
 
+  /**
+   * The range will be written to its end: where the kernel can, it gives the whole huge pages inside at once. Reading
+   * them takes fewer look-ups of addresses. Pages that are there already stay as they are.
+   */
+  expect(offset: number, length: number): void {
+    this.#advise(offset, length, hugePageBytes, madviseHugePage);
+  }
+
+  /** As before `expect`: a touch gives a page. */
+  expectNothing(offset: number, length: number): void {
+    this.#advise(offset, length, pageBytes, madviseNoHugePage);
+  }
+
+  /** Advice that a kernel without huge pages refuses, and may. */
+  #advise(offset: number, length: number, unit: number, advice: number): void {
+    const from = Math.ceil(offset / unit) * unit;
+    const to = Math.floor((offset + length) / unit) * unit;
+    if (this.#mapped && this.#file < 0 && to > from)
+      libc().madvise(this.address + BigInt(from), to - from, advice);
+  }
+
   /** Gives the whole pages inside the range back; they read as zeros when touched again. */
   release(offset: number, length: number): void {
     const from = Math.ceil(offset / pageBytes) * pageBytes;
@@ -118,14 +147,25 @@ export class Mapping {
     if (!this.#mapped) return;
     this.#mapped = false;
     for (const { address, length } of this.#windows) libc().munmap(address, length);
-    libc().munmap(this.address, this.length);
+    libc().munmap(this.#reserved.address, this.#reserved.length);
     if (this.#file >= 0) libc().close(this.#file);
   }
 }
 
-interface Window {
+interface Range {
   readonly address: bigint;
   readonly length: number;
+}
+
+/** Anonymous memory, with room to start at a huge page's border if it is long enough for one. */
+function reserve(length: number): Range {
+  const reserved = length < hugePageBytes ? length : length + hugePageBytes;
+  return { address: map(reserved, { flags: mapPrivate | mapAnonymous }), length: reserved };
+}
+
+function atHugePage(address: bigint): bigint {
+  const border = BigInt(hugePageBytes);
+  return ((address + border - 1n) / border) * border;
 }
 
 function memoryFile(length: number): number {

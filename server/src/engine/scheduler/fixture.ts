@@ -17,6 +17,7 @@ export class SumRunner implements Runner {
   /** Slots, tokens and pasts of every call. */
   readonly calls: { slots: number[]; tokens: number; past: number[] }[] = [];
   readonly truncated: [slot: number, length: number][] = [];
+  readonly expected: [slot: number, tokens: number][] = [];
   /** Called within every run; what it returns is waited for. */
   during: (steps: readonly Step[]) => unknown = () => undefined;
   closed = 0;
@@ -82,6 +83,10 @@ export class SumRunner implements Runner {
 
   terminate(): void {
     this.#terminate?.(new Error('terminated'));
+  }
+
+  expect(slot: number, tokens: number): void {
+    this.expected.push([slot, tokens]);
   }
 
   truncate(slot: number, length: number): void {

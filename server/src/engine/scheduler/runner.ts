@@ -40,6 +40,8 @@ export interface Runner {
   terminate(): void;
   /** The memory of the slot's leading tokens: to be written out, or filled with what was. */
   memory(slot: number, tokens: number): Uint8Array[];
+  /** The slot will hold so many tokens: memory for them may come in larger pieces. */
+  expect(slot: number, tokens: number): void;
   /** Forgets the slot's tokens from `length` on and gives their memory back. */
   truncate(slot: number, length: number): void;
   close(): Promise<void>;

@@ -76,6 +76,10 @@ test('a prompt continues from the prefix that its slot holds', async () => {
     [0, 32],
     [0, 37],
   ]);
+  expect(runner.expected).toEqual([
+    [0, 30],
+    [0, 35],
+  ]);
   expect(scheduler.stats()).toMatchObject({
     prefixCacheQueries: 65,
     prefixCacheHits: 32,

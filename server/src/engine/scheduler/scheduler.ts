@@ -61,7 +61,11 @@ export class Scheduler {
   #keeperOf(store: PrefixStore): PrefixKeeper {
     return new PrefixKeeper(store, {
       // A longer one is of an engine that served longer contexts.
-      place: (ids) => (ids.length < this.#runner.positions ? this.#slots.adopt(ids) : undefined),
+      place: (ids) => {
+        const slot = ids.length < this.#runner.positions ? this.#slots.adopt(ids) : undefined;
+        if (slot !== undefined) this.#runner.expect(slot, ids.length);
+        return slot;
+      },
       memory: (slot, tokens) => this.#runner.memory(slot, tokens),
       discard: (slot) => {
         this.#slots.discard(slot);
@@ -206,6 +210,7 @@ export class Scheduler {
     this.#totals.promptTokens += total;
     attempt(sequence, () => {
       this.#runner.truncate(slot, cached);
+      this.#runner.expect(slot, total);
       sequence.request.onPrefill?.(cached, total);
     });
   }
