@@ -29,6 +29,8 @@ export interface BoundGraphSettings extends RotarySettings {
   readonly maxRows: number;
   /** Scales of int8 keys and values; null is float32. */
   readonly kvScales: KvScales | null;
+  /** As the graph was built. */
+  readonly staged: boolean;
   /** Rows of one run that are consecutive tokens of one slot, at most. */
   readonly maxRepeats: number;
 }
@@ -80,7 +82,7 @@ export class BoundGraph {
     const scales = this.#scaleTensors(settings.kvScales, map);
     const scalars = this.#scalarTensors();
     const inputs = arena.pointers([0n, 0n, 0n, ...scalars, ...tables, ...kvPointers, ...scales]);
-    const kvOutputs = kv.shape.repeatable ? [presentNames, stagedNames] : [presentNames];
+    const kvOutputs = settings.staged ? [presentNames, stagedNames] : [presentNames];
     const outputs = arena.pointers([0n, ...kvOutputs.flatMap(() => kvPointers)]);
     this.#inputs = inputs.values;
     this.#outputs = outputs.values;

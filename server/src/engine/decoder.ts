@@ -13,7 +13,8 @@ import { KvCache, type KvShape } from './memory/kv-cache.ts';
 import { Session } from './ort/session.ts';
 import type { DecodeRow, Runner, Step } from './scheduler/runner.ts';
 
-export interface DecoderSettings extends Omit<BoundGraphSettings, 'maxRows' | 'maxRepeats' | 'kvScales'> {
+export interface DecoderSettings
+  extends Omit<BoundGraphSettings, 'maxRows' | 'maxRepeats' | 'kvScales' | 'staged'> {
   readonly tensors: Tensors;
   readonly quantized: QuantizedWeights | null;
   readonly slots: number;
@@ -91,8 +92,9 @@ export class Decoder implements Runner {
       (cache) => cache.free(),
     );
     const kvType = kvScales ? elementType.INT8 : elementType.FLOAT;
-    const oneSlot = kv.shape.repeatable;
-    const graph = decoderGraph(architecture, tensors, quantized, { kvType, oneSlot });
+    // The kernel of int8 keys writes them all before it attends.
+    const staged = kv.shape.repeatable && kvScales === null;
+    const graph = decoderGraph(architecture, tensors, quantized, { kvType, staged });
     const entries = {
       ...sessionEntries,
       ...(settings.mapWeights && quantized === null ? mappedEntries : {}),
@@ -101,7 +103,7 @@ export class Decoder implements Runner {
     made.defer(() => session.close());
     const maxRepeats = maxDraft + 1;
     const maxRows = Math.max(chunkTokens + chunkStep - 1, slots + 1, maxRepeats);
-    const bound = new BoundGraph(session, kv, { ...settings, kvScales, maxRows, maxRepeats });
+    const bound = new BoundGraph(session, kv, { ...settings, kvScales, staged, maxRows, maxRepeats });
     made.move();
     return new Decoder(session, kv, bound, settings);
   }

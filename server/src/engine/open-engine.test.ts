@@ -94,11 +94,13 @@ test.each(['none', 'int8'] as const)(
   },
 );
 
-test.each([
+const bitEqual = [
   { quantization: 'none' },
   { quantization: 'int8' },
   { quantization: 'int8', kvType: 'int8' },
-] as const)(
+] as const;
+
+test.each(bitEqual)(
   '$quantization, keys $kvType: requests on one document copy what one reads, to the bit',
   async (mode) => {
     const engine = await open({ ...mode, parallelSequences: 3 });
@@ -114,22 +116,26 @@ test.each([
   },
 );
 
-test('a head for each thread or fewer: answers of one length decode as they do alone', async () => {
-  // More threads than heads: the attention of a single row would be split among them.
-  const few = { config: { num_attention_heads: 2, num_key_value_heads: 1 } };
-  const engine = await open({ threads: 8, parallelSequences: 3, maxModelLen: 3000 }, few);
-  const prompts = [prompt(2600, 11), prompt(2600, 13), prompt(2600, 17)];
-  const ask = (promptIds: number[]) => read(engine.generate(request(promptIds, { topLogprobs: 2 })));
-  const together = await Promise.all(prompts.map(ask));
-  for (const [i, promptIds] of prompts.entries()) expect(together[i]).toEqual(await ask(promptIds));
-});
+test.each(['f32', 'int8'] as const)(
+  'keys %s, a head for each thread or fewer: answers of one length decode as they do alone',
+  async (kvType) => {
+    // More threads than heads: the attention of a single row would be split among them.
+    const few = { config: { num_attention_heads: 2, num_key_value_heads: 1 } };
+    const engine = await open({ kvType, threads: 8, parallelSequences: 3, maxModelLen: 3000 }, few);
+    const prompts = [prompt(2600, 11), prompt(2600, 13), prompt(2600, 17)];
+    const ask = (promptIds: number[]) => read(engine.generate(request(promptIds, { topLogprobs: 2 })));
+    const together = await Promise.all(prompts.map(ask));
+    for (const [i, promptIds] of prompts.entries()) expect(together[i]).toEqual(await ask(promptIds));
+  },
+);
 
-test.each(['none', 'int8'] as const)(
-  '%s: prompt lookup changes no bit of any answer',
-  async (quantization) => {
-    const plain = await open({ quantization });
-    const guessing = await open({ quantization, promptLookup: true });
-    const long = prompt(400, 11);
+test.each(bitEqual)(
+  '$quantization, keys $kvType: prompt lookup changes no bit of any answer',
+  async (mode) => {
+    const sizes = { maxModelLen: 6000, threads: 4 };
+    const plain = await open({ ...mode, ...sizes });
+    const guessing = await open({ ...mode, ...sizes, promptLookup: true });
+    const long = prompt(2400, 11);
     const echo = [...long, ...(await ids(plain.generate(request(long, { maxTokens: 60 }))))];
     // Asked again for what it said: the guesses are right for a while.
     const asked = [

@@ -19,7 +19,7 @@ interface Hidden {
 export interface DecoderGraphOptions {
   readonly kvType: KvElementType;
   /** The rows of a run may be tokens of one sequence; with float32 keys and values only. */
-  readonly oneSlot: boolean;
+  readonly staged: boolean;
 }
 
 /** `tensors` are the model's own files; `quantized` replaces all of them but the embedding's rows. */
@@ -27,13 +27,13 @@ export function decoderGraph(
   architecture: Architecture,
   tensors: Tensors,
   quantized: QuantizedWeights | null,
-  { kvType, oneSlot }: DecoderGraphOptions,
+  { kvType, staged }: DecoderGraphOptions,
 ): Uint8Array {
   const graph = new OnnxGraph();
   const projections = quantized
     ? quantizedProjections(graph, tensors, quantized)
     : floatProjections(graph, tensors);
-  const newPositions = oneSlot && kvType === elementType.FLOAT ? declareNewPositions(graph) : null;
+  const newPositions = staged ? declareNewPositions(graph) : null;
   const context: Context = { graph, architecture, projections, kvType, newPositions };
   declareInputs(context);
   const embedded = embed(context, tensors);
