@@ -5,7 +5,7 @@ import { openModelFolder } from '../model/folder.ts';
 import { ModelError } from '../model/model-error.ts';
 import { quantizedWeights } from '../model/quantization/cache.ts';
 import { mapsWeights } from '../model/weight-residence.ts';
-import { Decoder, kvShapeOf } from './decoder.ts';
+import { Decoder, type DecoderSettings, kvShapeOf } from './decoder.ts';
 import { type Engine, EngineError, type EngineOptions, type GenerateRequest } from './engine.ts';
 import { type KvScales, sampleKvScales } from './kv-scales.ts';
 import { type KvShape, kvBytes } from './memory/kv-cache.ts';
@@ -90,13 +90,15 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 function prefixStore(
   { prefixCache, quantization, onWarning }: EngineOptions,
   digest: string,
-  settings: RotarySettings & { readonly kvScales: KvScales | null },
+  settings: RotarySettings & Pick<DecoderSettings, 'quantized'> & { readonly kvScales: KvScales | null },
 ): PrefixStore | null {
   if (prefixCache == null) return null;
-  const { inverse } = rotaryFrequencies(settings);
+  const inverse = [...rotaryFrequencies(settings).inverse];
+  // Of scales too: they tell how many weights share one.
+  const shapes = [...(settings.quantized?.tensors.values() ?? [])].map(({ name, shape }) => [name, shape]);
   const scales = settings.kvScales?.map((values) => [...values]);
-  const origin = JSON.stringify([digest, quantization, [...inverse], rotaryFactor(settings), scales]);
-  return new PrefixStore(prefixCache, origin, onWarning);
+  const origin = { digest, quantization, shapes, inverse, factor: rotaryFactor(settings), scales };
+  return new PrefixStore(prefixCache, JSON.stringify(origin), onWarning);
 }
 
 /** A budget below one context could never admit the longest request. */
