@@ -55,7 +55,10 @@ export class KvCache {
   #reserve(owner: DisposableStack): Mapping {
     const { slots, repeatable } = this.shape;
     const mapping = new Mapping(this.slotBytes * slots, repeatable ? 'repeatable' : 'private');
-    return owner.adopt(mapping, () => mapping.unmap());
+    owner.adopt(mapping, () => mapping.unmap());
+    // A node that gives huge pages unasked would give one for the first token of each head.
+    mapping.expectNothing(0, mapping.length);
+    return mapping;
   }
 
   /** Keys and values of layer 0, of layer 1, ... */
