@@ -72,15 +72,12 @@ export { type PodFailure, type PodResource, parseTerminationMessage } from './po
  * A rank that fails takes the others with it, so the newest failure is often only a consequence: the cause is the
  * newest one with a fatal exit code, else the newest that broke its gang and counts, else the newest that broke one.
  */
-function causeOf(failed: PodResource[]): PodResource | undefined {
+function causeOf(failed: Map<EndedRank, PodResource>): PodResource | undefined {
   const isFatal = (pod: PodResource) => fatalExitCodes.some((code) => code === terminated(pod)?.exitCode);
-  const causes = brokenBy(failed.map((pod) => ({ ...endedRank(pod), pod })));
-  return (
-    failed.findLast(isFatal) ??
-    causes.findLast(({ counts }) => counts)?.pod ??
-    causes.at(-1)?.pod ??
-    failed.at(-1)
-  );
+  const pods = [...failed.values()];
+  const causes = brokenBy([...failed.keys()]);
+  const cause = causes.findLast(({ counts }) => counts) ?? causes.at(-1);
+  return pods.findLast(isFatal) ?? (cause && failed.get(cause)) ?? pods.at(-1);
 }
 
 /** GPUs of any vendor, as device plugins name them: nvidia.com/gpu, amd.com/gpu, gpu.intel.com/i915 is not one. */
@@ -151,7 +148,8 @@ export function viewJob(job: JobResource, pods: PodResource[]): JobView {
   const succeeded = own
     .filter((pod) => pod.status?.phase === 'Succeeded')
     .sort((a, b) => indexOf(a) - indexOf(b));
-  const cause = causeOf(failed);
+  const ended = new Map(failed.map((pod) => [endedRank(pod), pod]));
+  const cause = causeOf(ended);
   const first = succeeded[0];
   return {
     name: job.metadata.name,
@@ -166,7 +164,7 @@ export function viewJob(job: JobResource, pods: PodResource[]): JobView {
     activePods: own.filter(isActive).map(activePod),
     succeededPods: succeeded.length,
     failed: job.status?.failed ?? 0,
-    failures: failed.map(endedRank),
+    failures: [...ended.keys()],
     ...marksOf(job),
     result: first && parseResult(first),
     lastFailure: cause && failureOf(cause),
