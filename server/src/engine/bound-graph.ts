@@ -7,8 +7,8 @@ import { Arena } from './memory/arena.ts';
 import type { KvCache } from './memory/kv-cache.ts';
 import { Mapping } from './memory/mapping.ts';
 import type { RunBinding, Session } from './ort/session.ts';
-import { fillRotaryTables, rotaryFactor } from './rotary.ts';
-import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
+import { fillRotaryTables, rotationOf } from './rotary.ts';
+import type { RotarySettings } from './rotary-frequencies.ts';
 
 /** The same number of tokens for each of several slots side by side; more than one token a slot only for one slot. */
 export interface GraphRun {
@@ -72,11 +72,11 @@ export class BoundGraph {
     const arena = new Arena(map(smallTensorBytes + maxRows * 24 + layers * 1024));
     this.#logits = map(maxRows * vocabularySize * floatBytes);
     this.#tables = map(2 * this.#tableBytes);
-    this.#ids = longs(arena, maxRows);
-    this.#at = longs(arena, maxRows);
-    this.#lastIndexes = integers(arena, Math.max(kv.shape.slots, settings.maxRepeats));
-    this.#totalLength = integers(arena, 1);
-    this.#oneToken = flags(arena, 1);
+    this.#ids = integers(arena, BigInt64Array, maxRows);
+    this.#at = integers(arena, BigInt64Array, maxRows);
+    this.#lastIndexes = integers(arena, Int32Array, Math.max(kv.shape.slots, settings.maxRepeats));
+    this.#totalLength = integers(arena, Int32Array, 1);
+    this.#oneToken = integers(arena, Uint8Array, 1);
     const tables = this.#rotaryTables(settings);
     const kvPointers = new Array<bigint>(2 * layers).fill(0n);
     const scales = this.#scaleTensors(settings.kvScales, map);
@@ -115,8 +115,7 @@ export class BoundGraph {
     const { headDim } = this.#kv.shape;
     const cos = new Float32Array(this.#tables.view(0, bytes));
     const sin = new Float32Array(this.#tables.view(bytes, bytes));
-    const factor = rotaryFactor(settings);
-    fillRotaryTables(cos, sin, { inverse: rotaryFrequencies(settings).inverse, factor, pairs: headDim / 2 });
+    fillRotaryTables(cos, sin, rotationOf(settings), headDim / 2);
     const shape = [this.#kv.capacity, headDim / 2];
     return [0, bytes].map((offset) =>
       this.#session.tensor(this.#tables.address + BigInt(offset), bytes, shape, elementType.FLOAT),
@@ -203,17 +202,12 @@ interface Integers<T> {
   readonly values: T;
 }
 
-function longs(arena: Arena, count: number): Integers<BigInt64Array> {
-  const { address, buffer } = arena.allocate(count * 8);
-  return { address, values: new BigInt64Array(buffer) };
+interface IntegerArray<T> {
+  new (buffer: ArrayBuffer): T;
+  readonly BYTES_PER_ELEMENT: number;
 }
 
-function integers(arena: Arena, count: number): Integers<Int32Array> {
-  const { address, buffer } = arena.allocate(count * 4);
-  return { address, values: new Int32Array(buffer) };
-}
-
-function flags(arena: Arena, count: number): Integers<Uint8Array> {
-  const { address, buffer } = arena.allocate(count);
-  return { address, values: new Uint8Array(buffer) };
+function integers<T>(arena: Arena, Type: IntegerArray<T>, count: number): Integers<T> {
+  const { address, buffer } = arena.allocate(count * Type.BYTES_PER_ELEMENT);
+  return { address, values: new Type(buffer) };
 }

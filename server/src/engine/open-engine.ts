@@ -10,8 +10,8 @@ import { type Engine, EngineError, type EngineOptions, type GenerateRequest } fr
 import { type KvScales, sampleKvScales } from './kv-scales.ts';
 import { type KvShape, kvBytes } from './memory/kv-cache.ts';
 import { PrefixStore } from './prefix-cache/prefix-store.ts';
-import { rotaryFactor } from './rotary.ts';
-import { type RotarySettings, rotaryFrequencies } from './rotary-frequencies.ts';
+import { rotationOf } from './rotary.ts';
+import type { RotarySettings } from './rotary-frequencies.ts';
 import { Grammars } from './sampling/constrained/grammars.ts';
 import { Scheduler } from './scheduler/scheduler.ts';
 
@@ -93,11 +93,11 @@ function prefixStore(
   settings: RotarySettings & Pick<DecoderSettings, 'quantized'> & { readonly kvScales: KvScales | null },
 ): PrefixStore | null {
   if (prefixCache == null) return null;
-  const inverse = [...rotaryFrequencies(settings).inverse];
+  const { inverse, factor } = rotationOf(settings);
   // Of scales too: they tell how many weights share one.
   const shapes = [...(settings.quantized?.tensors.values() ?? [])].map(({ name, shape }) => [name, shape]);
   const scales = settings.kvScales?.map((values) => [...values]);
-  const origin = { digest, quantization, shapes, inverse, factor: rotaryFactor(settings), scales };
+  const origin = { digest, quantization, shapes, inverse: [...inverse], factor, scales };
   return new PrefixStore(prefixCache, JSON.stringify(origin), onWarning);
 }
 

@@ -4,8 +4,8 @@ import { koffi } from '../foreign.ts';
 import { KvCache } from './kv-cache.ts';
 import { Mapping } from './mapping.ts';
 
-/** Of all entries of the kernel's account that touch a range: pages that are there, and huge ones among them. */
-function pagesOf(address: bigint, length: number): { resident: number; huge: number } {
+/** By the kernel's own account, of all entries that touch a mapping: bytes that are there, and in huge pages. */
+function pagesOf({ address, length }: Mapping): { resident: number; huge: number } {
   const maps = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
   const own = maps.filter((entry) => {
     const [from = '0', to = '0'] = (entry.split(' ')[0] ?? '').split('-');
@@ -16,25 +16,15 @@ function pagesOf(address: bigint, length: number): { resident: number; huge: num
   return { resident: sum(/^Rss: +(\d+) kB/m), huge: sum(/^AnonHugePages: +(\d+) kB/m) };
 }
 
-/** Resident anonymous pages of a mapping, from the kernel's own account. */
-function residentBytes(address: bigint): number {
-  const maps = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
-  const own = maps.find((entry) => {
-    const [from = '0', to = '0'] = (entry.split(' ')[0] ?? '').split('-');
-    return BigInt(`0x${from}`) <= address && address < BigInt(`0x${to}`);
-  });
-  return Number(own?.match(/^Rss: +(\d+) kB/m)?.[1] ?? 0) * 1024;
-}
-
 const mebibyte = 1 << 20;
 
 test('a mapping far larger than memory costs only what is touched, and gives it back', () => {
   const mapping = new Mapping(2 ** 42);
-  const before = residentBytes(mapping.address);
+  const before = pagesOf(mapping).resident;
   new Uint8Array(mapping.view(2 ** 41, 8 * mebibyte)).fill(1);
-  const touched = residentBytes(mapping.address) - before;
+  const touched = pagesOf(mapping).resident - before;
   mapping.release(2 ** 41, 8 * mebibyte);
-  const released = residentBytes(mapping.address) - before;
+  const released = pagesOf(mapping).resident - before;
   mapping.unmap();
   mapping.unmap();
   expect(touched).toBeGreaterThanOrEqual(8 * mebibyte);
@@ -116,9 +106,9 @@ test.each([false, true])(
     const mapping = kv.mappings()[0];
     if (!mapping) throw new Error('no mapping');
     const values = new Float32Array(mapping.view(0, 2 * kv.slotBytes)).fill(1);
-    const before = residentBytes(mapping.address);
+    const before = pagesOf(mapping).resident;
     kv.truncate(0, 1024);
-    const after = residentBytes(mapping.address);
+    const after = pagesOf(mapping).resident;
     const position = (slot: number, head: number, at: number): number =>
       values[((slot * 2 + head) * kv.capacity + at) * 64] ?? -1;
     expect([position(0, 1, 1023), position(0, 1, 1024), position(1, 0, 0), position(1, 1, 16_000)]).toEqual([
@@ -134,7 +124,6 @@ test('what a slot is expected to hold may be huge pages, and nothing else is', (
   const kv = new KvCache({ ...shape, positions: 20_000 });
   const mapping = kv.mappings()[0];
   if (!mapping) throw new Error('no mapping');
-  const { address, length } = mapping;
   const rowBytes = 256;
   const write = (positions: number, from = 0): void => {
     for (let head = 0; head < 2; head++) {
@@ -142,9 +131,9 @@ test('what a slot is expected to hold may be huge pages, and nothing else is', (
       new Uint8Array(mapping.view(at, positions * rowBytes)).fill(1);
     }
   };
-  const before = pagesOf(address, length);
+  const before = pagesOf(mapping);
   const more = () => {
-    const { resident, huge } = pagesOf(address, length);
+    const { resident, huge } = pagesOf(mapping);
     return { resident: resident - before.resident, huge: huge - before.huge };
   };
   kv.expect(0, 9000);

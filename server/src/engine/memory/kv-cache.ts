@@ -101,11 +101,12 @@ export class KvCache {
   /** Gives the pages of a slot's positions from `length` on back to the system. */
   truncate(slot: number, length: number): void {
     const kept = length * this.shape.headDim * this.shape.elementBytes;
-    const rest = this.headBytes - kept;
-    this.#eachHead(slot, (mapping, offset) => mapping.release(offset + kept, rest));
-    if ((this.#expected.get(slot) ?? 0) <= kept) return;
-    this.#eachHead(slot, (mapping, offset) => mapping.expectNothing(offset + kept, rest));
-    this.#expected.set(slot, kept);
+    const expectedMore = (this.#expected.get(slot) ?? 0) > kept;
+    this.#eachHead(slot, (mapping, offset) => {
+      mapping.release(offset + kept, this.headBytes - kept);
+      if (expectedMore) mapping.expectNothing(offset + kept, this.headBytes - kept);
+    });
+    if (expectedMore) this.#expected.set(slot, kept);
   }
 
   #eachHead(slot: number, act: (mapping: Mapping, offset: number) => void): void {

@@ -117,30 +117,27 @@ export class Mapping {
    * them takes fewer look-ups of addresses. Pages that are there already stay as they are.
    */
   expect(offset: number, length: number): void {
-    this.#advise(offset, length, hugePageBytes, madviseHugePage);
+    if (this.#file < 0) this.#advise(offset, length, hugePageBytes, madviseHugePage);
   }
 
-  /** As before `expect`: a touch gives a page. */
+  /** As before `expect`: a touch gives a page. A kernel without huge pages refuses both, and may. */
   expectNothing(offset: number, length: number): void {
-    this.#advise(offset, length, pageBytes, madviseNoHugePage);
-  }
-
-  /** Advice that a kernel without huge pages refuses, and may. */
-  #advise(offset: number, length: number, unit: number, advice: number): void {
-    const from = Math.ceil(offset / unit) * unit;
-    const to = Math.floor((offset + length) / unit) * unit;
-    if (this.#mapped && this.#file < 0 && to > from)
-      libc().madvise(this.address + BigInt(from), to - from, advice);
+    if (this.#file < 0) this.#advise(offset, length, pageBytes, madviseNoHugePage);
   }
 
   /** Gives the whole pages inside the range back; they read as zeros when touched again. */
   release(offset: number, length: number): void {
-    const from = Math.ceil(offset / pageBytes) * pageBytes;
-    const to = Math.floor((offset + length) / pageBytes) * pageBytes;
-    if (!this.#mapped || to <= from) return;
     const advice = this.#file < 0 ? madviseDontNeed : madviseRemove;
-    const failed = libc().madvise(this.address + BigInt(from), to - from, advice);
+    const failed = this.#advise(offset, length, pageBytes, advice);
     if (failed) throw new Error(`madvise failed: errno ${koffi.errno()}`);
+  }
+
+  /** For the whole pages of that size inside the range; 0 is success. */
+  #advise(offset: number, length: number, unit: number, advice: number): number {
+    const from = Math.ceil(offset / unit) * unit;
+    const to = Math.floor((offset + length) / unit) * unit;
+    if (!this.#mapped || to <= from) return 0;
+    return libc().madvise(this.address + BigInt(from), to - from, advice);
   }
 
   unmap(): void {

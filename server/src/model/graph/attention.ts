@@ -20,20 +20,21 @@ export function attention(context: Context, layer: number, x: string): string {
   const projected = projections.projectStack(x, weights, biases, `${prefix}qkv`);
   const inputs = attentionInputs(context, prefix, projected);
   const past = newPositions ? stage(context, layer, prefix, inputs, newPositions) : pastNames(layer);
-  const outputs = [`${prefix}attended`, ...presentNames(layer)] as const;
-  const attend = (kernel: Kernel, names: readonly string[]): string[] =>
-    attendWith(kernel, context, layer, [...inputs, ...past], names);
+  const attended = `${prefix}attended`;
+  const present = presentNames(layer);
+  const attend = (kernel: Kernel, outputs: readonly string[]): void =>
+    attendWith(kernel, context, layer, [...inputs, ...past], outputs);
   if (kvType === elementType.FLOAT) {
-    const { FLOAT } = elementType;
-    const [dimensions, kv] = [['batch', 'tokens', 'width'], kvDimensions(architecture)];
-    const values = outputs.map((name, i) => ({ name, type: FLOAT, dimensions: i === 0 ? dimensions : kv }));
-    const named = (way: string): string[] => outputs.map((name) => `${name}:${way}`);
-    graph.choose('one_token', values, {
-      whenTrue: () => attend('rows', named('rows')),
-      whenFalse: () => attend('tiles', named('tiles')),
+    const kv = { type: kvType, dimensions: kvDimensions(architecture) };
+    const outputs = [
+      { name: attended, type: elementType.FLOAT, dimensions: ['batch', 'tokens', 'width'] },
+      ...present.map((name) => ({ name, ...kv })),
+    ];
+    graph.choose('one_token', outputs, {
+      whenTrue: (names) => attend('rows', names),
+      whenFalse: (names) => attend('tiles', names),
     });
-  } else attend('tiles', outputs);
-  const [attended] = outputs;
+  } else attend('tiles', [attended, ...present]);
   return paddedHeadDim(architecture) === architecture.headDim ? attended : unpaddedHeads(context, attended);
 }
 
@@ -51,15 +52,15 @@ function attendWith(
   layer: number,
   inputs: readonly string[],
   outputs: readonly string[],
-): string[] {
+): void {
   const { graph, architecture, kvType } = context;
   const { queryHeads, keyValueHeads } = architecture;
   const window = architecture.slidingWindows[layer] ?? null;
   const isInt8 = kvType === elementType.INT8;
   // A sink of weight exp(-inf) = 0 changes no sum, and the tiled kernel knows no sinks.
-  const noSink = (): string => graph.floats('no_sink', new Array<number>(queryHeads).fill(-Infinity));
+  const sink =
+    kernel === 'rows' ? graph.floats('no_sink', new Array<number>(queryHeads).fill(-Infinity)) : '';
   const scales = isInt8 ? scaleNames(layer) : [];
-  const sink = kernel === 'rows' ? noSink() : '';
   graph.node(
     'GroupQueryAttention',
     [...inputs, 'seqlens_k', 'total_length', 'cos', 'sin', '', '', sink, ...scales],
@@ -77,7 +78,6 @@ function attendWith(
       },
     },
   );
-  return [...outputs];
 }
 
 /**
@@ -95,7 +95,7 @@ function stage(
   const [, k = '', v = ''] = key === '' ? split(context, prefix, [query]) : [query, key, value];
   const rotated = graph.node(
     'RotaryEmbedding',
-    [heads(context, k), all, 'cos', 'sin'],
+    [headsFirst(context, k), all, 'cos', 'sin'],
     [`${prefix}rotated`],
     { domain: 'com.microsoft' },
   );
@@ -103,16 +103,21 @@ function stage(
   const [stagedKey, stagedValue] = stagedNames(layer);
   const attributes = { axis: { int: 2 } };
   graph.node('TensorScatter', [pastKey, rotated, first], [stagedKey], { attributes });
-  graph.node('TensorScatter', [pastValue, heads(context, v), first], [stagedValue], { attributes });
+  graph.node('TensorScatter', [pastValue, headsFirst(context, v), first], [stagedValue], { attributes });
   return [stagedKey, stagedValue];
 }
 
-/** [batch, tokens, heads * size] as [batch, heads, tokens, size]. */
-function heads({ graph, architecture }: Context, x: string): string {
-  const shape = graph.constant(`${x}:apart`, [0, 0, architecture.keyValueHeads, paddedHeadDim(architecture)]);
-  const apart = graph.node('Reshape', [x, shape], [`${x}:rows`]);
-  return graph.node('Transpose', [apart], [`${x}:heads`], { attributes: { perm: { ints: [0, 2, 1, 3] } } });
+/** Keys or values, [batch, tokens, heads * size], as [batch, heads, tokens, size]. */
+function headsFirst({ graph, architecture }: Context, x: string): string {
+  const apart = headsApart(graph, x, architecture.keyValueHeads, paddedHeadDim(architecture));
+  return graph.node('Transpose', [apart], [`${x}:heads_first`], {
+    attributes: { perm: { ints: [0, 2, 1, 3] } },
+  });
 }
+
+/** [batch, tokens, heads * size] as [batch, tokens, heads, size]. */
+const headsApart = (graph: OnnxGraph, x: string, heads: number, size: number): string =>
+  graph.node('Reshape', [x, graph.constant(`${x}:heads`, [0, 0, heads, size])], [`${x}:apart`]);
 
 export function declareNewPositions(graph: OnnxGraph): NewPositions {
   const names = { all: 'new_positions', first: 'first_position' };
@@ -146,9 +151,8 @@ function perHead(
   [from, to]: readonly [from: number, to: number],
   compute: (rows: string) => string,
 ): string {
-  const apart = graph.constant(`${x}:heads`, [0, 0, heads, from]);
   const together = graph.constant(`${x}:width`, [0, 0, heads * to]);
-  const rows = compute(graph.node('Reshape', [x, apart], [`${x}:apart`]));
+  const rows = compute(headsApart(graph, x, heads, from));
   return graph.node('Reshape', [rows, together], [`${x}:together`]);
 }
 

@@ -49,6 +49,8 @@ export interface Value {
   readonly dimensions: Dimensions;
 }
 
+type Way = (names: readonly string[]) => void;
+
 const irVersion = 10;
 /** The first with TensorScatter. */
 const opset = 24;
@@ -79,36 +81,27 @@ export class OnnxGraph {
   }
 
   /**
-   * Computes all outputs in one of two ways, as `condition` says when the graph runs; both may use what stands before.
-   * A way returns the names of its outputs, which are names of nobody else.
+   * Computes all outputs in one of two ways, as `condition` says when the graph runs; both may use what stands before. A
+   * way is told what its outputs are to be called.
    */
-  choose(
-    condition: string,
-    outputs: readonly Value[],
-    ways: { whenTrue: () => string[]; whenFalse: () => string[] },
-  ): void {
-    const branch = (way: () => string[], name: string): Message => {
+  choose(condition: string, outputs: readonly Value[], ways: { whenTrue: Way; whenFalse: Way }): void {
+    const branch = (name: 'true' | 'false', way: Way): { graph: Message } => {
+      const own = outputs.map((output) => ({ ...output, name: `${output.name}:${name}` }));
       const around = this.#nodes;
       this.#nodes = [];
-      const names = way();
-      const graph = new Message();
-      for (const node of this.#nodes) graph.message(1, node);
-      graph.string(2, name);
-      for (const [i, { type, dimensions }] of outputs.entries())
-        graph.message(12, valueInfo(names[i] ?? '', type, dimensions));
+      way(own.map((output) => output.name));
+      const described = own.map((output) => valueInfo(output.name, output.type, output.dimensions));
+      const graph = graphOf(name, this.#nodes, described);
       this.#nodes = around;
-      return graph;
+      return { graph };
     };
-    const attributes = {
-      then_branch: { graph: branch(ways.whenTrue, 'true') },
-      else_branch: { graph: branch(ways.whenFalse, 'false') },
-    };
-    this.node(
-      'If',
-      [condition],
-      outputs.map(({ name }) => name),
-      { attributes },
-    );
+    const names = outputs.map((output) => output.name);
+    this.node('If', [condition], names, {
+      attributes: {
+        then_branch: branch('true', ways.whenTrue),
+        else_branch: branch('false', ways.whenFalse),
+      },
+    });
   }
 
   /** An initializer whose data stays where it is in the tensor's file. */
@@ -126,16 +119,20 @@ export class OnnxGraph {
   }
 
   constant(name: string, values: readonly number[]): string {
-    const data = new BigInt64Array(values.map(BigInt));
-    const message = new Message().int(1, values.length).int(2, elementType.INT64).string(8, name);
-    this.#initializers.set(name, message.bytes(9, new Uint8Array(data.buffer)));
-    return name;
+    return this.#vector(name, elementType.INT64, BigInt64Array.from(values, BigInt));
   }
 
   floats(name: string, values: readonly number[]): string {
-    const data = new Uint8Array(Float32Array.from(values).buffer);
-    const message = new Message().int(1, values.length).int(2, elementType.FLOAT).string(8, name);
-    this.#initializers.set(name, message.bytes(9, data));
+    return this.#vector(name, elementType.FLOAT, Float32Array.from(values));
+  }
+
+  #vector(
+    name: string,
+    type: ElementType,
+    values: BigInt64Array<ArrayBuffer> | Float32Array<ArrayBuffer>,
+  ): string {
+    const message = new Message().int(1, values.length).int(2, type).string(8, name);
+    this.#initializers.set(name, message.bytes(9, new Uint8Array(values.buffer)));
     return name;
   }
 
@@ -149,12 +146,9 @@ export class OnnxGraph {
   }
 
   encode(): Uint8Array {
-    const graph = new Message();
-    for (const node of [...this.#front, ...this.#nodes]) graph.message(1, node);
-    graph.string(2, 'decoder');
+    const graph = graphOf('decoder', [...this.#front, ...this.#nodes], this.#outputs);
     for (const initializer of this.#initializers.values()) graph.message(5, initializer);
     for (const input of this.#inputs) graph.message(11, input);
-    for (const output of this.#outputs) graph.message(12, output);
     return new Message()
       .int(1, irVersion)
       .string(2, 'longpo')
@@ -163,6 +157,14 @@ export class OnnxGraph {
       .message(8, new Message().string(1, 'com.microsoft').int(2, 1))
       .encode();
   }
+}
+
+function graphOf(name: string, nodes: readonly Message[], outputs: readonly Message[]): Message {
+  const graph = new Message();
+  for (const node of nodes) graph.message(1, node);
+  graph.string(2, name);
+  for (const output of outputs) graph.message(12, output);
+  return graph;
 }
 
 function attribute(name: string, value: Attribute): Message {
