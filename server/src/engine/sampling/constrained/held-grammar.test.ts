@@ -8,6 +8,7 @@ import { parseToolCalls } from '../tool-call-text.ts';
 import { toolGrammar } from '../tool-calls.ts';
 import { endId, heldTo, randomAnswer, specialId, vocabularySize } from './fixture.ts';
 import { schemas } from './schema-arbitrary.ts';
+import { schemaValidator } from './schema-validator.ts';
 
 /** Texts of random logits; those that did not end are left out. */
 function answers(grammar: Grammar, count: number, seed: number): string[] {
@@ -21,7 +22,7 @@ test('every answer under a schema parses and validates, whatever the model would
   let ended = 0;
   fc.assert(
     fc.property(schemas, fc.nat(), (schema, seed) => {
-      const validate = new Ajv2020({ strict: false, validateFormats: false }).compile(schema);
+      const validate = schemaValidator(schema);
       for (const text of answers({ type: 'json_schema', schema }, 3, seed)) {
         ended += 1;
         if (!validate(JSON.parse(text))) throw new Error(`${text}: ${JSON.stringify(validate.errors)}`);
@@ -89,3 +90,17 @@ test('free text may end at any place, special tokens never come, and after the e
   constraint.accept(endId);
   expect(allowed(constraint)).toEqual([endId]);
 });
+
+test.each(['valueOf', 'toString', 'constructor', '__proto__'])(
+  'an answer with the key %s is validated too',
+  (key) => {
+    const wanted = JSON.parse(`{"${key}": null, "zero": 0}`);
+    const other = JSON.parse(`{"${key}": 1, "zero": 0}`);
+    for (const schema of [{ const: wanted }, { enum: ['x', wanted] }]) {
+      const validate = schemaValidator(schema);
+      expect([wanted, other].map((value) => validate(value))).toEqual([true, false]);
+      const texts = answers({ type: 'json_schema', schema }, 4, 1);
+      expect(texts.map((text) => validate(JSON.parse(text)))).toEqual([true, true, true, true]);
+    }
+  },
+);
